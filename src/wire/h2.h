@@ -1,0 +1,73 @@
+/*
+ * One HTTP/2 session (RFC 9113) as a multiplexer over a byte stream that somebody else reads and writes. No I/O of its
+ * own. Flow-control windows are consumed by hand: a stream that is not read stalls alone.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+enum {
+	H2_STREAM_WINDOW_BYTES = 256 << 10,
+	H2_SESSION_WINDOW_BYTES = 16 << 20,
+	H2_STREAMS_MAX = 1024,
+	H2_PATH_MAX_BYTES = 512,
+};
+
+struct h2;
+struct h2_stream;
+
+/*
+ * What the session tells its owner. Callbacks may send on, end and reset streams, but not free the session. A stream is
+ * valid until on_close returns.
+ */
+struct h2_ops {
+	/* Server: a request has come. Answer with h2_respond(), now or later. A non-zero return refuses the stream. */
+	int (*on_request)(void *owner, struct h2_stream *stream, const char *method, const char *path);
+	/* Client: the response's status has come. */
+	void (*on_response)(struct h2_stream *stream, int status);
+	/* Body bytes. They count against the window until h2_consume(). */
+	void (*on_data)(struct h2_stream *stream, struct slice data);
+	/* The peer will send no more on this stream. */
+	void (*on_end)(struct h2_stream *stream);
+	/* Everything queued for sending has been taken by the session: time to queue more. May be NULL. */
+	void (*on_drain)(struct h2_stream *stream);
+	/* The stream is over; error is 0 or an HTTP/2 error code. */
+	void (*on_close)(struct h2_stream *stream, uint32_t error);
+};
+
+/* Borrows ops; owner goes to on_request. Gives *ret; free with h2_free(), which closes every stream. */
+int h2_new_client(const struct h2_ops *ops, void *owner, struct h2 **ret);
+int h2_new_server(const struct h2_ops *ops, void *owner, struct h2 **ret);
+void h2_free(struct h2 *h2);
+
+/* Bytes from the peer. A protocol error is negative: close the session. */
+int h2_feed(struct h2 *h2, struct slice bytes);
+
+/* Appends bytes for the peer until `into` holds about limit bytes or there is nothing to send. */
+int h2_drain(struct h2 *h2, struct buf *into, size_t limit);
+
+/* Client: opens a stream. data becomes the stream's data. */
+int h2_request(struct h2 *h2, const char *method, const char *path, void *data, struct h2_stream **ret);
+
+/* Server: the response's status; the body follows with h2_send(). */
+int h2_respond(struct h2_stream *stream, int status);
+
+/* Queues body bytes, copied. h2_queued() says how many wait, so that the caller can hold back. */
+int h2_send(struct h2_stream *stream, struct slice bytes);
+size_t h2_queued(const struct h2_stream *stream);
+
+/* No more body will be sent after what is queued. */
+void h2_end(struct h2_stream *stream);
+
+/* Gives received bytes back to the windows. */
+void h2_consume(struct h2_stream *stream, size_t count);
+
+/* Ends the stream at once, both ways (RST_STREAM, CANCEL). on_close follows. */
+void h2_reset(struct h2_stream *stream);
+
+void *h2_data(const struct h2_stream *stream);
+void h2_set_data(struct h2_stream *stream, void *data);
+struct h2 *h2_of(const struct h2_stream *stream);
