@@ -1,6 +1,6 @@
 /*
- * One HTTP/2 session (RFC 9113) as a multiplexer over a byte stream that somebody else reads and writes. No I/O of its
- * own. Flow-control windows are consumed by hand: a stream that is not read stalls alone.
+ * One HTTP/2 session (RFC 9113) as a multiplexer over a byte stream that somebody else reads and writes. No
+ * I/O of its own. Flow-control windows are consumed by hand: a stream that is not read stalls alone.
  */
 #pragma once
 
@@ -20,11 +20,12 @@ struct h2;
 struct h2_stream;
 
 /*
- * What the session tells its owner. Callbacks may send on, end and reset streams, but not free the session. A stream is
- * valid until on_close returns.
+ * What the session tells its owner. Callbacks may send on, end and reset streams, but not free the session. A
+ * stream is valid until on_close returns.
  */
 struct h2_ops {
-	/* Server: a request has come. Answer with h2_respond(), now or later. A non-zero return refuses the stream. */
+	/* Server: a request has come. Answer with h2_respond(), now or later. A non-zero return refuses the
+	 * stream. */
 	int (*on_request)(void *owner, struct h2_stream *stream, const char *method, const char *path);
 	/* Client: the response's status has come. */
 	void (*on_response)(struct h2_stream *stream, int status);

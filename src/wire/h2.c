@@ -1,0 +1,412 @@
+/*
+ * A thin owner around nghttp2: streams with an outgoing buffer each, windows given back by hand. Limits
+ * against a hostile peer (header list size, settings, concurrent streams, rapid resets) are nghttp2's own
+ * options set here.
+ */
+#include "wire/h2.h"
+
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STATUS_ROOM_BYTES = 16, METHOD_MAX_BYTES = 16, HEADER_LIST_MAX_BYTES = 8192 };
+
+struct h2 {
+	nghttp2_session *session;
+	const struct h2_ops *ops; /* borrowed */
+	void *owner;
+	struct h2_stream *streams; /* all that live, newest first */
+	bool is_server;
+};
+
+struct h2_stream {
+	struct h2 *h2;
+	struct h2_stream *next, **link;
+	int32_t id;
+	size_t unconsumed; /* received and not yet given back to the windows */
+	void *data;
+	struct buf queue;
+	bool ending;   /* no more will be queued */
+	bool deferred; /* nghttp2 waits to be told of new bytes */
+	bool closed;
+	int status;
+	char method[METHOD_MAX_BYTES];
+	char path[H2_PATH_MAX_BYTES];
+};
+
+void *h2_data(const struct h2_stream *stream)
+{
+	return stream->data;
+}
+
+void h2_set_data(struct h2_stream *stream, void *data)
+{
+	stream->data = data;
+}
+
+struct h2 *h2_of(const struct h2_stream *stream)
+{
+	return stream->h2;
+}
+
+static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
+{
+	struct h2_stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return NULL;
+	*stream = (struct h2_stream){.h2 = h2, .id = id, .next = h2->streams, .link = &h2->streams};
+	if (stream->next)
+		stream->next->link = &stream->next;
+	h2->streams = stream;
+	return stream;
+}
+
+static void stream_free(struct h2_stream *stream)
+{
+	*stream->link = stream->next;
+	if (stream->next)
+		stream->next->link = stream->link;
+	buf_done(&stream->queue);
+	free(stream);
+}
+
+static struct h2_stream *find(nghttp2_session *session, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+static ssize_t read_queue(nghttp2_session *session, int32_t id, uint8_t *into, size_t room, uint32_t *flags,
+			  nghttp2_data_source *source, void *user_data)
+{
+	struct h2_stream *stream = source->ptr;
+	size_t count = stream->queue.len < room ? stream->queue.len : room;
+
+	(void)session, (void)id, (void)user_data;
+	if (count == 0 && !stream->ending) {
+		stream->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	memcpy(into, buf_text(&stream->queue), count);
+	buf_drop(&stream->queue, count);
+	if (stream->queue.len == 0 && stream->ending)
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	else if (stream->queue.len == 0 && stream->h2->ops->on_drain)
+		stream->h2->ops->on_drain(stream);
+	return (ssize_t)count;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+	struct h2 *h2 = user_data;
+	struct h2_stream *stream;
+
+	if (!h2->is_server || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	stream = stream_new(h2, frame->hd.stream_id);
+	if (!stream)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
+	return 0;
+}
+
+static int keep_value(char *into, size_t room, const uint8_t *value, size_t len)
+{
+	if (len >= room || memchr(value, '\0', len))
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	memcpy(into, value, len);
+	into[len] = '\0';
+	return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user_data)
+{
+	struct h2_stream *stream = find(session, frame->hd.stream_id);
+	struct slice header = slice_of(name, name_len);
+	char status[4] = "";
+
+	(void)flags, (void)user_data;
+	if (!stream)
+		return 0;
+	if (slice_is(header, ":method"))
+		return keep_value(stream->method, sizeof(stream->method), value, value_len);
+	if (slice_is(header, ":path"))
+		return keep_value(stream->path, sizeof(stream->path), value, value_len);
+	if (!slice_is(header, ":status"))
+		return 0;
+	if (keep_value(status, sizeof(status), value, value_len) != 0)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	stream->status = atoi(status);
+	return 0;
+}
+
+static void headers_done(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
+{
+	if (h2->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		if (h2->ops->on_request(h2->owner, stream, stream->method, stream->path) != 0)
+			h2_reset(stream);
+	} else if (!h2->is_server && stream->status >= 200) {
+		h2->ops->on_response(stream, stream->status);
+	}
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+	struct h2 *h2 = user_data;
+	struct h2_stream *stream;
+
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	stream = find(session, frame->hd.stream_id);
+	if (stream && frame->hd.type == NGHTTP2_HEADERS)
+		headers_done(h2, stream, frame);
+	if (stream && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		h2->ops->on_end(stream);
+	return 0;
+}
+
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes,
+			 size_t len, void *user_data)
+{
+	struct h2 *h2 = user_data;
+	struct h2_stream *stream = find(session, id);
+
+	(void)flags;
+	if (!stream) {
+		nghttp2_session_consume(session, id, len);
+		return 0;
+	}
+	stream->unconsumed += len;
+	h2->ops->on_data(stream, slice_of(bytes, len));
+	return 0;
+}
+
+/* What was never read on this stream must not be missing from the others' window. */
+static void stream_close(struct h2_stream *stream, uint32_t error)
+{
+	struct h2 *h2 = stream->h2;
+
+	stream->closed = true;
+	nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
+	nghttp2_session_consume_connection(h2->session, stream->unconsumed);
+	h2->ops->on_close(stream, error);
+	stream_free(stream);
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *user_data)
+{
+	struct h2_stream *stream = find(session, id);
+
+	(void)user_data;
+	if (stream)
+		stream_close(stream, error);
+	return 0;
+}
+
+static int make_callbacks(nghttp2_session_callbacks **ret)
+{
+	if (nghttp2_session_callbacks_new(ret) != 0)
+		return -ENOMEM;
+	nghttp2_session_callbacks_set_on_begin_headers_callback(*ret, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(*ret, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(*ret, on_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(*ret, on_data_chunk);
+	nghttp2_session_callbacks_set_on_stream_close_callback(*ret, on_stream_close);
+	return 0;
+}
+
+static int make_options(nghttp2_option **ret)
+{
+	if (nghttp2_option_new(ret) != 0)
+		return -ENOMEM;
+	nghttp2_option_set_no_auto_window_update(*ret, 1);
+	nghttp2_option_set_max_settings(*ret, 32);
+	nghttp2_option_set_max_outbound_ack(*ret, 256);
+	nghttp2_option_set_no_closed_streams(*ret, 1);
+	return 0;
+}
+
+static int introduce(struct h2 *h2)
+{
+	nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, H2_STREAMS_MAX},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX_BYTES},
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+	};
+	size_t count = h2->is_server ? array_len(settings) - 1 : array_len(settings);
+
+	if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, count) != 0)
+		return -ENOMEM;
+	if (nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+						  H2_SESSION_WINDOW_BYTES) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int h2_new(const struct h2_ops *ops, void *owner, bool is_server, struct h2 **ret)
+{
+	nghttp2_session_callbacks *callbacks = NULL;
+	nghttp2_option *options = NULL;
+	struct h2 *h2 = calloc(1, sizeof(*h2));
+	int r = h2 ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		*h2 = (struct h2){.ops = ops, .owner = owner, .is_server = is_server};
+		r = make_callbacks(&callbacks);
+	}
+	if (r == 0)
+		r = make_options(&options);
+	if (r == 0 && is_server && nghttp2_session_server_new2(&h2->session, callbacks, h2, options) != 0)
+		r = -ENOMEM;
+	if (r == 0 && !is_server && nghttp2_session_client_new2(&h2->session, callbacks, h2, options) != 0)
+		r = -ENOMEM;
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_option_del(options);
+	if (r == 0)
+		r = introduce(h2);
+	if (r < 0) {
+		h2_free(h2);
+		return r;
+	}
+	*ret = h2;
+	return 0;
+}
+
+int h2_new_client(const struct h2_ops *ops, void *owner, struct h2 **ret)
+{
+	return h2_new(ops, owner, false, ret);
+}
+
+int h2_new_server(const struct h2_ops *ops, void *owner, struct h2 **ret)
+{
+	return h2_new(ops, owner, true, ret);
+}
+
+void h2_free(struct h2 *h2)
+{
+	if (!h2)
+		return;
+	while (h2->streams)
+		stream_close(h2->streams, NGHTTP2_CANCEL);
+	nghttp2_session_del(h2->session);
+	free(h2);
+}
+
+int h2_feed(struct h2 *h2, struct slice bytes)
+{
+	ssize_t used = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
+
+	if (used == NGHTTP2_ERR_NOMEM)
+		return -ENOMEM;
+	if (used < 0 || (size_t)used != bytes.len)
+		return -EPROTO;
+	if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))
+		return -EPROTO;
+	return 0;
+}
+
+int h2_drain(struct h2 *h2, struct buf *into, size_t limit)
+{
+	while (into->len < limit) {
+		const uint8_t *bytes;
+		ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
+		int r;
+
+		if (len < 0)
+			return len == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
+		if (len == 0)
+			return 0;
+		r = buf_append(into, slice_of(bytes, (size_t)len));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static nghttp2_nv header(const char *name, const char *value)
+{
+	return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
+			    .value = (uint8_t *)(uintptr_t)value,
+			    .namelen = strlen(name),
+			    .valuelen = strlen(value)};
+}
+
+int h2_request(struct h2 *h2, const char *method, const char *path, void *data, struct h2_stream **ret)
+{
+	nghttp2_nv headers[] = {header(":method", method), header(":scheme", "http"),
+				header(":authority", "guest"), header(":path", path)};
+	struct h2_stream *stream = stream_new(h2, 0);
+	nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = read_queue};
+
+	if (!stream)
+		return -ENOMEM;
+	stream->data = data;
+	stream->id =
+		nghttp2_submit_request(h2->session, NULL, headers, array_len(headers), &provider, stream);
+	if (stream->id < 0) {
+		stream_free(stream);
+		return -ECONNREFUSED;
+	}
+	*ret = stream;
+	return 0;
+}
+
+int h2_respond(struct h2_stream *stream, int status)
+{
+	nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = read_queue};
+	char text[STATUS_ROOM_BYTES];
+	nghttp2_nv headers[1];
+
+	snprintf(text, sizeof(text), "%d", status);
+	headers[0] = header(":status", text);
+	if (nghttp2_submit_response(stream->h2->session, stream->id, headers, 1, &provider) != 0)
+		return -ECONNREFUSED;
+	return 0;
+}
+
+static void wake(struct h2_stream *stream)
+{
+	if (!stream->deferred)
+		return;
+	stream->deferred = false;
+	nghttp2_session_resume_data(stream->h2->session, stream->id);
+}
+
+int h2_send(struct h2_stream *stream, struct slice bytes)
+{
+	int r;
+
+	if (stream->ending || stream->closed)
+		return -EPIPE;
+	r = buf_append(&stream->queue, bytes);
+	if (r == 0)
+		wake(stream);
+	return r;
+}
+
+size_t h2_queued(const struct h2_stream *stream)
+{
+	return stream->queue.len;
+}
+
+void h2_end(struct h2_stream *stream)
+{
+	stream->ending = true;
+	wake(stream);
+}
+
+void h2_consume(struct h2_stream *stream, size_t count)
+{
+	if (count > stream->unconsumed)
+		count = stream->unconsumed;
+	stream->unconsumed -= count;
+	nghttp2_session_consume(stream->h2->session, stream->id, count);
+}
+
+void h2_reset(struct h2_stream *stream)
+{
+	nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+}
