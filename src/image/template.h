@@ -1,0 +1,48 @@
+/*
+ * A template is what sandboxes start from: a kernel, an initramfs and a read-only disk, in the folder
+ * <data>/templates/<name>. The folder appears whole, by a rename, or not at all.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/paths.h"
+#include "image/manifest.h"
+
+struct template
+{
+	int kernel, initramfs, base; /* read-only descriptors, owned */
+	char id[MANIFEST_ID_BYTES];  /* equal ids, equal contents */
+	char kernel_version[MANIFEST_KERNEL_BYTES];
+};
+
+/*
+ * Opens the template and checks it cheaply. -ENOENT where there is none, -EUCLEAN where it is damaged: both
+ * can be mended by template_build(). The initramfs is made of the guest program and the template, and kept in
+ * the cache.
+ */
+int template_open(const struct paths *paths, const char *name, struct template *ret, struct err *err);
+void template_done(struct template *template);
+
+#define auto_template __attribute__((cleanup(template_done)))
+
+/* Reads everything and compares it with the digests. -EUCLEAN where they differ. */
+int template_verify(const struct paths *paths, const char *name, struct err *err);
+
+/* One to 63 of a-z 0-9 . _ -, the first a letter or digit; else -EINVAL. */
+int template_check_name(const char *name, struct err *err);
+
+struct template_progress {
+	const char *what;                               /* borrowed; valid during the call */
+	double fraction;                                /* of the whole, 0 to 1 */
+	uint64_t bytes, bytes_wanted, bytes_per_second; /* of a download; 0 where nothing is downloaded */
+};
+
+typedef void template_report(const struct template_progress *progress, void *data);
+
+/*
+ * Builds the template, replacing one that is there, and reports at most about ten times a second. Waits while
+ * somebody else builds the same one and takes theirs. -ECANCELED soon after cancel_fd (borrowed; -1 for none)
+ * becomes readable. Whatever ends the build, or this process, nothing half-made stays.
+ */
+int template_build(const struct paths *paths, const char *name, int cancel_fd, template_report *report,
+		   void *data, struct err *err);
