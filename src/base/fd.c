@@ -144,7 +144,7 @@ static int unix_address(int dir_fd, const char *name, struct sockaddr_un *ret)
 
 int fd_connect_unix(int dir_fd, const char *name)
 {
-	autofd int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	autofd int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address;
 	int r;
 

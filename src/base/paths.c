@@ -100,7 +100,7 @@ int paths_open(struct paths *ret, struct err *err)
 
 int paths_program(const char *name, char ret[PATH_ROOM_BYTES], struct err *err)
 {
-	static const char *const places[] = {"", "/../libexec/sbx", "/../share/sbx"};
+	static const char *const places[] = {"", "/../libexec/sbx", "/../share/sbx", "/../../share/sbx"};
 	char self[PATH_ROOM_BYTES];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

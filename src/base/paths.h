@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-enum { PATH_ROOM_BYTES = 4096 };
+enum { PATH_ROOM_BYTES = 1024 };
 
 struct paths {
 	char config[PATH_ROOM_BYTES];
@@ -24,6 +24,6 @@ int paths_open(struct paths *ret, struct err *err);
 
 /*
  * The file `name` that belongs to this program: beside the running executable in the build folder, or
- * in libexec (programs) and share (data) once installed. Gives a string in `ret`.
+ * in libexec/sbx (programs) and share/sbx (data) of the same prefix once installed. Gives a string in `ret`.
  */
 int paths_program(const char *name, char ret[PATH_ROOM_BYTES], struct err *err);

@@ -4,6 +4,8 @@
  */
 #include "base/spawn.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -15,9 +17,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { HIGH_FD = 100 };
+enum { HIGH_FD = 100, KILL_LIMIT_MS = 100 };
 
-static int place_fds(const struct spawn *spawn, int report)
+static int place_fds(const struct spawn *spawn)
 {
 	int high[SPAWN_FDS_MAX];
 
@@ -32,21 +34,18 @@ static int place_fds(const struct spawn *spawn, int report)
 		if (source >= 0 && high[i] < 0)
 			return -errno;
 	}
-	report = fcntl(report, F_DUPFD_CLOEXEC, HIGH_FD);
-	if (report < 0)
-		return -errno;
 	for (size_t i = 0; i < spawn->n_fds; i++)
 		if (high[i] >= 0 && dup2(high[i], (int)i) < 0)
 			return -errno;
 	for (size_t i = 0; i < spawn->n_fds; i++)
 		if (high[i] < 0)
 			close((int)i);
-	/* Whatever else is open is for other programs. The report's own end goes with exec. */
+	/* Whatever else is open is for other programs. What was placed from above goes with exec. */
 	if (syscall(SYS_close_range, spawn->n_fds, HIGH_FD - 1, 0) < 0)
 		return -errno;
 	if (syscall(SYS_close_range, HIGH_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
-	return report;
+	return 0;
 }
 
 static void reset_signals(void)
@@ -83,10 +82,11 @@ static _Noreturn void be_child(const struct spawn *spawn, int report, pid_t pare
 {
 	int error;
 
-	report = place_fds(spawn, report);
-	if (report < 0)
-		_exit(127);
-	error = become(spawn, parent);
+	/* Out of the way of what is placed. */
+	report = fcntl(report, F_DUPFD_CLOEXEC, HIGH_FD);
+	error = -place_fds(spawn);
+	if (error == 0)
+		error = become(spawn, parent);
 	while (write(report, &error, sizeof(error)) < 0 && errno == EINTR)
 		;
 	_exit(127);
@@ -142,4 +142,32 @@ int spawn_wait(pid_t pid, int limit_ms, int *ret_status)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
+}
+
+int spawn_ask(const char *program, const char *const *argv, int limit_ms, size_t max, struct buf *ret,
+	      int *ret_status, struct err *err)
+{
+	struct spawn spawn = {
+		.program = program, .argv = argv, .fds = {-1, -1, -1}, .n_fds = 3, .death_signal = SIGKILL};
+	autofd int output = -1;
+	int pipe_fds[2];
+	pid_t pid;
+	int r;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot listen to '%s'", program);
+	output = pipe_fds[0];
+	spawn.fds[1] = pipe_fds[1];
+	r = spawn_start(&spawn, &pid, err);
+	close(pipe_fds[1]);
+	if (r < 0)
+		return r;
+	r = spawn_wait(pid, limit_ms, ret_status);
+	if (r == -ETIME) {
+		/* It may hang in the kernel for good; then it is left to the kernel. */
+		kill(pid, SIGKILL);
+		(void)spawn_wait(pid, KILL_LIMIT_MS, ret_status);
+	}
+	r = r < 0 ? r : fd_read_all(output, max, ret);
+	return r < 0 ? err_errno(err, r, "'%s' does not answer", program) : 0;
 }

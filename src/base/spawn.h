@@ -4,12 +4,13 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { SPAWN_FDS_MAX = 16 };
+enum { SPAWN_FDS_MAX = 32 };
 
 struct spawn {
 	const char *program;     /* absolute path, borrowed */
@@ -30,3 +31,11 @@ int spawn_start(const struct spawn *spawn, pid_t *ret_pid, struct err *err);
 /* Waits for the child at most limit_ms (negative: without limit). Gives the wait status; -ETIME past the
  * limit. */
 int spawn_wait(pid_t pid, int limit_ms, int *ret_status);
+
+/*
+ * Runs a program to its end, at most limit_ms, and appends what it writes to standard output, at most max
+ * bytes and no more than a pipe holds (64 KiB). One that takes longer is killed: -ETIME. Gives the wait
+ * status.
+ */
+int spawn_ask(const char *program, const char *const *argv, int limit_ms, size_t max, struct buf *ret,
+	      int *ret_status, struct err *err);
