@@ -15,9 +15,5 @@ enum { CONTROL_BODY_MAX_BYTES = 65536, CONTROL_SESSION_NAME_MAX_BYTES = 64 };
  */
 #define CONTROL_RESUME "/resume"
 
-/* GET: lines "docker up|starting|down", "sessions COUNT", "processes COUNT", "memory-total KIB", "memory-free
- * KIB". */
-#define CONTROL_STATUS "/status"
-
 /* POST: ends every process, syncs, unmounts, answers 204 once it is safe, and powers off. */
 #define CONTROL_SHUTDOWN "/shutdown"

@@ -2,7 +2,7 @@
  * Frames of a command's stream: one byte kind, three bytes length (big-endian), then that many bytes. They
  * travel in the body of a POST on the control port and, unchanged, between the link and the command line.
  *
- * To the guest: PROGRAM and ARG items, ENV, USER, DIR, TERMINAL, SESSION as wanted, then START; from then on
+ * To the guest: ARG for each word, ENV, USER, DIR, TERMINAL, SESSION as wanted, then START; from then on
  * INPUT, INPUT_END, RESIZE, SIGNAL. From the guest: STARTED or FAILED; then OUTPUT and ERROR_OUTPUT; then
  * EXIT.
  */
@@ -15,7 +15,7 @@
 enum {
 	FRAME_HEAD_BYTES = 4,
 	FRAME_BODY_MAX_BYTES = 131072, /* Linux's limit for one argument, MAX_ARG_STRLEN */
-	FRAME_CHUNK_BYTES = 16384,     /* what senders put into one INPUT or OUTPUT */
+	FRAME_CHUNK_BYTES = 12288,     /* what senders put into one INPUT or OUTPUT */
 };
 
 enum frame_kind {
