@@ -1,7 +1,7 @@
 #!/bin/sh
-# Turns the tree that mmdebstrap has installed into the files of the base template. mmdebstrap calls it with the
-# tree's folder, as root of its namespaces; the results are written to inherited descriptors, because that root may
-# be a sub-uid which cannot enter the user's own folders:
+# Turns the tree that mmdebstrap has installed into the files of the base template. mmdebstrap calls it with
+# the tree's folder, as root of its namespaces; the results are written to inherited descriptors, because that
+# root may be a sub-uid which cannot enter the user's own folders:
 #
 #   13 kernel    14 modules.cpio    15 base.img
 #
@@ -59,6 +59,8 @@ strip_tree() {
 		"$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow- \
 		"$root"/etc/subuid- "$root"/etc/subgid- "$root"/etc/ssh/ssh_host_* \
 		"$root"/vmlinuz* "$root"/initrd.img*
+	# mmdebstrap's own settings, which it wants to remove itself later.
+	: >"$root/etc/apt/apt.conf.d/00mmdebstrap"
 	find "$root/var/log" -type f -delete
 	find "$root/boot" -type f ! -name 'config-*' -delete
 	mkdir -p "$root/var/lib/apt/lists/partial" "$root/var/cache/apt/archives/partial"
@@ -88,8 +90,8 @@ write_modules() {
 	rm -rf "$root/tmp/sbx-modules"
 }
 
-# The tree is looked at through a second, non-recursive mount, in which what mmdebstrap has mounted on /proc, /sys
-# and single device nodes is not seen.
+# The tree is looked at through a second, non-recursive mount, in which what mmdebstrap has mounted on /proc,
+# /sys and single device nodes is not seen.
 write_image() {
 	view=$root/tmp/sbx-view
 

@@ -33,22 +33,32 @@ struct run {
 	pid_t pid;
 	int log;   /* the tool's output */
 	int ended; /* its pidfd */
+	int guard; /* a byte here tells the guard that the tool has ended */
 	int log_file;
 	struct buf line;
 };
+
+static void run_done(struct run *run)
+{
+	const int fds[] = {run->log, run->ended, run->guard, run->log_file};
+
+	for (size_t i = 0; i < array_len(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	buf_done(&run->line);
+}
 
 /* "git nodejs" out of lines with remarks, joined by commas. */
 static int read_packages(struct buf *into, struct err *err)
 {
 	auto_buf struct buf text = {0};
 	char path[PATH_ROOM_BYTES], *line_save = NULL, *word_save = NULL;
+	const char *before = "--include=";
 	int r = paths_program("sbx-base.packages", path, err);
 
 	if (r < 0)
 		return r;
 	r = file_read(AT_FDCWD, path, PACKAGES_MAX_BYTES, &text);
-	if (r == 0)
-		r = buf_append(into, slice_text("--include="));
 	if (r < 0)
 		return err_errno(err, r, "cannot read '%s'", path);
 	if (text.len == 0)
@@ -57,13 +67,12 @@ static int read_packages(struct buf *into, struct err *err)
 	     line = strtok_r(NULL, "\n", &line_save)) {
 		line[strcspn(line, "#")] = '\0';
 		for (char *word = strtok_r(line, " \t", &word_save); word && r == 0;
-		     word = strtok_r(NULL, " \t", &word_save))
-			r = buf_printf(into, "%s,", word);
+		     word = strtok_r(NULL, " \t", &word_save)) {
+			r = buf_printf(into, "%s%s", before, word);
+			before = ",";
+		}
 	}
-	if (r < 0)
-		return err_errno(err, r, "cannot read '%s'", path);
-	into->data[into->start + --into->len] = '\0';
-	return 0;
+	return r < 0 ? err_errno(err, r, "cannot read '%s'", path) : 0;
 }
 
 /* A copy in the scratch folder, because a sub-uid may not be able to reach the folder of the original. */
@@ -101,6 +110,17 @@ static int make_results(const struct builder *builder, int *fds, struct err *err
 	return 0;
 }
 
+static int fill_environment(const struct builder *builder, struct environment *env, struct err *err)
+{
+	int r = environment_pick(env);
+
+	r = r < 0 ? r : environment_add(env, "LANG", "C.UTF-8");
+	r = r < 0 ? r : environment_add(env, "TMPDIR", builder->scratch);
+	/* The kernel's package shall not make an initramfs that nobody uses. */
+	r = r < 0 ? r : environment_add(env, "INITRD", "No");
+	return r < 0 ? err_errno(err, r, "cannot prepare the environment of mmdebstrap") : 0;
+}
+
 static int start_tool(const struct builder *builder, const char *packages, const char *hook_option,
 		      struct run *run, struct err *err)
 {
@@ -134,13 +154,9 @@ static int start_tool(const struct builder *builder, const char *packages, const
 
 	if (builder_find_tool("mmdebstrap", tool) < 0)
 		return err_set(err, -ENOENT, "mmdebstrap is missing");
-	/* INITRD: the kernel's package shall not make an initramfs that nobody uses. */
-	r = environment_pick(&env);
-	r = r < 0 ? r : environment_add(&env, "LANG", "C.UTF-8");
-	r = r < 0 ? r : environment_add(&env, "INITRD", "No");
-	r = r < 0 ? r : environment_add(&env, "TMPDIR", builder->scratch);
+	r = fill_environment(builder, &env, err);
 	if (r < 0)
-		return err_errno(err, r, "cannot prepare the environment of mmdebstrap");
+		return r;
 	r = make_results(builder, results, err);
 	if (r == 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
 		r = err_errno(err, -errno, "cannot make a pipe");
@@ -218,6 +234,33 @@ static int follow(struct builder *builder, struct run *run, struct err *err)
 	}
 }
 
+/* Ends everything in the tool's process group once the builder has died without saying that the tool is over.
+ */
+static _Noreturn void guard(int alive, pid_t group)
+{
+	char over;
+
+	/* The lock above all: the guard must not hold it. */
+	if (dup2(alive, 0) == 0 && syscall(SYS_close_range, 1, ~0U, 0) == 0 && read(0, &over, 1) == 0)
+		kill(-group, SIGKILL);
+	_exit(0);
+}
+
+static int start_guard(struct run *run, struct err *err)
+{
+	int pipe_fds[2];
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0)
+		guard(pipe_fds[0], run->pid);
+	close(pipe_fds[0]);
+	run->guard = pipe_fds[1];
+	return pid < 0 ? err_errno(err, -errno, "cannot start a process") : 0;
+}
+
 /* What the killed have left behind becomes ours, because this process is a subreaper. */
 static void kill_descendants(void)
 {
@@ -232,7 +275,7 @@ static void kill_descendants(void)
 		    children.len > 0)
 			for (char *word = strtok_r(children.data + children.start, " ", &save); word;
 			     word = strtok_r(NULL, " ", &save))
-				kill((pid_t)atoi(word), SIGKILL);
+				kill((pid_t)strtol(word, NULL, 10), SIGKILL);
 		do
 			gone = waitpid(-1, NULL, WNOHANG);
 		while (gone > 0);
@@ -254,6 +297,7 @@ static int end_tool(const struct run *run, bool is_over, int *ret_status)
 		kill(-run->pid, SIGKILL);
 		r = spawn_wait(run->pid, KILL_LIMIT_MS, ret_status);
 	}
+	(void)fd_write_all(run->guard, slice_text("."));
 	kill_descendants();
 	return r;
 }
@@ -274,18 +318,16 @@ static int explain(const struct builder *builder, int status, struct err *err)
 
 static int run_tool(struct builder *builder, const char *packages, const char *hook_option, struct err *err)
 {
-	autofd int log_file = open(builder->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	autofd int log = -1, ended = -1;
-	auto_buf struct buf line = {0};
-	struct run run = {.log = -1, .ended = -1, .log_file = log_file};
-	int status = 0, r = start_tool(builder, packages, hook_option, &run, err), ending;
+	__attribute__((cleanup(run_done))) struct run run = {.log = -1, .ended = -1, .guard = -1};
+	int status = 0, r, ending;
 
-	log = run.log;
+	run.log_file = open(builder->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	r = start_tool(builder, packages, hook_option, &run, err);
 	if (r < 0)
 		return r;
-	ended = run.ended = (int)syscall(SYS_pidfd_open, run.pid, 0);
-	r = follow(builder, &run, err);
-	line = run.line;
+	run.ended = (int)syscall(SYS_pidfd_open, run.pid, 0);
+	r = start_guard(&run, err);
+	r = r < 0 ? r : follow(builder, &run, err);
 	ending = end_tool(&run, /* is_over= */ r == 0, &status);
 	if (r < 0)
 		return r;

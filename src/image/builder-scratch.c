@@ -12,7 +12,13 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-enum { SUFFIX_CHARS = 8, TRIES = 8, REMOVE_LIMIT_MS = 60000, MOUNTS_MAX_BYTES = 4 << 20 };
+enum {
+	SUFFIX_CHARS = 8,
+	TRIES = 8,
+	REMOVE_LIMIT_MS = 60000,
+	MOUNT_POINT_BYTES = 4096, /* of which sscanf below fills all but one */
+	MOUNTS_MAX_BYTES = 4 << 20
+};
 
 static const char scratch_prefix[] = "/var/tmp/sbx-build-";
 static const char record_name[] = "scratch";
@@ -27,7 +33,7 @@ static int unmount_below(const char *folder, struct err *err)
 
 	for (;;) {
 		auto_buf struct buf table = {0};
-		char last[PATH_ROOM_BYTES] = "", point[PATH_ROOM_BYTES];
+		char last[MOUNT_POINT_BYTES] = "", point[MOUNT_POINT_BYTES];
 		char *save = NULL;
 
 		if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_MAX_BYTES, &table) < 0)
@@ -84,6 +90,9 @@ static int remove_scratch(const char *path, struct err *err)
 	if (lstat(path, &info) < 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid())
 		return 0;
 	if (geteuid() != 0) {
+		/* Whoever removes below a folder must be able to list it. */
+		if (chmod(path, 0755) < 0)
+			return err_errno(err, -errno, "cannot open '%s'", path);
 		remove_as_sub_root(path);
 		return file_remove_tree(AT_FDCWD, path, err);
 	}

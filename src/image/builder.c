@@ -246,7 +246,9 @@ static int build(struct builder *builder, struct err *err)
 	builder_tell(builder, progress_text(&builder->progress), 0);
 	r = builder_remove_leftovers(builder, err);
 	r = r < 0 ? r : builder_check(builder, err);
-	r = r < 0 ? r : builder_make_folders(builder, err);
+	if (r < 0)
+		return r;
+	r = builder_make_folders(builder, err);
 	r = r < 0 ? r : builder_run(builder, err);
 	r = r < 0 ? r : seal(builder, err);
 	if (r == -ENOSPC)

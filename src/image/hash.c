@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 
-enum { STEP_BYTES = 1 << 20 };
+enum { STEP_BYTES = 8192 };
 
 static void done(EVP_MD_CTX **context)
 {
@@ -20,24 +20,24 @@ static int finish(EVP_MD_CTX *context, char *ret)
 
 	if (!EVP_DigestFinal_ex(context, digest, &len) || len * 2 + 1 != HASH_TEXT_BYTES)
 		return -EIO;
-	for (unsigned int i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		ret[i * 2] = digits[digest[i] >> 4];
 		ret[i * 2 + 1] = digits[digest[i] & 15];
 	}
-	ret[len * 2] = '\0';
+	ret[HASH_TEXT_BYTES - 1] = '\0';
 	return 0;
 }
 
 int hash_file(int fd, char ret[HASH_TEXT_BYTES])
 {
 	__attribute__((cleanup(done))) EVP_MD_CTX *context = EVP_MD_CTX_new();
-	autofree char *step = malloc(STEP_BYTES);
+	char step[STEP_BYTES];
 	off_t at = 0;
 
-	if (!context || !step || !EVP_DigestInit_ex(context, EVP_sha256(), /* engine= */ NULL))
+	if (!context || !EVP_DigestInit_ex(context, EVP_sha256(), /* engine= */ NULL))
 		return -ENOMEM;
 	for (;;) {
-		ssize_t count = pread(fd, step, STEP_BYTES, at);
+		ssize_t count = pread(fd, step, sizeof(step), at);
 
 		if (count < 0 && errno == EINTR)
 			continue;

@@ -36,14 +36,14 @@ static int copy_text(char *into, size_t room, const char *text)
 	return snprintf(into, room, "%s", text) < (int)room ? 0 : -EUCLEAN;
 }
 
-static int parse(const json_t *root, struct manifest *ret)
+static int parse(json_t *root, struct manifest *ret)
 {
 	const char *id, *kernel, *sha256;
 	json_int_t version, created, size, mtime;
 	json_t *files;
 
-	if (json_unpack((json_t *)(uintptr_t)root, "{s:I, s:s, s:s, s:I, s:o}", "version", &version, "id",
-			&id, "kernel_version", &kernel, "created", &created, "files", &files) < 0)
+	if (json_unpack(root, "{s:I, s:s, s:s, s:I, s:o}", "version", &version, "id", &id, "kernel_version",
+			&kernel, "created", &created, "files", &files) < 0)
 		return -EUCLEAN;
 	if (version != MANIFEST_VERSION || strlen(id) != MANIFEST_ID_BYTES - 1 ||
 	    copy_text(ret->id, sizeof(ret->id), id) < 0 ||
@@ -132,7 +132,7 @@ int manifest_measure(int dir_fd, struct manifest *manifest, struct err *err)
 
 	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
 		struct manifest_entry *entry = &manifest->files[i];
-		struct stat info;
+		struct stat info = {0};
 		autofd int fd = open_file(dir_fd, i, &info);
 
 		r = fd < 0 ? fd : hash_file(fd, entry->sha256);
@@ -155,7 +155,7 @@ int manifest_measure(int dir_fd, struct manifest *manifest, struct err *err)
 int manifest_open_file(int dir_fd, const struct manifest *manifest, enum manifest_file file, struct err *err)
 {
 	const struct manifest_entry *entry = &manifest->files[file];
-	struct stat info;
+	struct stat info = {0};
 	autofd int fd = open_file(dir_fd, file, &info);
 
 	if (fd == -ENOENT)

@@ -127,9 +127,16 @@ static void copy_text(char *into, size_t room, struct slice text)
 	into[len] = '\0';
 }
 
-/*
- * apt's own first complaint explains most; mmdebstrap's, which only repeats the command that failed, least.
- * In our hook every line that is not a phase is a tool's complaint.
+/* In our hook every line that is not a phase is a tool's complaint. */
+static bool is_remark(const struct progress *progress, struct slice line)
+{
+	if (starts(line, "W: Failed to fetch") || starts(line, "dpkg: error"))
+		return true;
+	return progress->phase >= PROGRESS_SET_UP && line.len > 0 && !starts(line, "I: ") &&
+	       !starts(line, "SBX: ") && !starts(line, "Reading package lists");
+}
+
+/* apt's own first complaint explains most; mmdebstrap's, which only repeats the command that failed, least.
  */
 static void note_reason(struct progress *progress, struct slice line)
 {
@@ -137,10 +144,7 @@ static void note_reason(struct progress *progress, struct slice line)
 
 	if (starts(line, "E: "))
 		rank = contains(line, "failed") ? RANK_WRAPPER : RANK_CAUSE;
-	else if (starts(line, "W: Failed to fetch") || starts(line, "dpkg: error"))
-		rank = RANK_REMARK;
-	else if (progress->phase >= PROGRESS_SET_UP && line.len > 0 && !starts(line, "I: ") &&
-		 !starts(line, "SBX: ") && !starts(line, "Reading package lists"))
+	else if (is_remark(progress, line))
 		rank = RANK_REMARK;
 	if (rank > progress->reason_rank) {
 		progress->reason_rank = rank;

@@ -139,7 +139,7 @@ int template_build(const struct paths *paths, const char *name, int cancel_fd, t
 	struct build build = {.report = report, .data = data, .err = err};
 	autofd int ours = -1, theirs = -1;
 	int r = template_check_name(name, err), status = 0, pair[2];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (r < 0)
 		return r;

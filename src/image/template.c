@@ -82,10 +82,11 @@ int template_open(const struct paths *paths, const char *name, struct template *
 	opened.initramfs = initramfs_open(paths, name, manifest.id, modules, err);
 	if (opened.initramfs < 0)
 		return err_add(err, opened.initramfs, "the template '%s'", name);
-	memcpy(opened.id, manifest.id, sizeof(opened.id));
-	memcpy(opened.kernel_version, manifest.kernel_version, sizeof(opened.kernel_version));
-	*ret = opened;
-	opened = (struct template){.kernel = -1, .initramfs = -1, .base = -1};
+	*ret = (struct template){.kernel = steal_fd(&opened.kernel),
+				 .initramfs = steal_fd(&opened.initramfs),
+				 .base = steal_fd(&opened.base)};
+	memcpy(ret->id, manifest.id, sizeof(ret->id));
+	memcpy(ret->kernel_version, manifest.kernel_version, sizeof(ret->kernel_version));
 	return 0;
 }
 

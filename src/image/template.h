@@ -24,6 +24,7 @@ int template_open(const struct paths *paths, const char *name, struct template *
 void template_done(struct template *template);
 
 #define auto_template __attribute__((cleanup(template_done)))
+#define TEMPLATE_NONE ((struct template){.kernel = -1, .initramfs = -1, .base = -1})
 
 /* Reads everything and compares it with the digests. -EUCLEAN where they differ. */
 int template_verify(const struct paths *paths, const char *name, struct err *err);
