@@ -1,0 +1,120 @@
+/* sandbox.json: what a sandbox was asked to be. Read strictly: what is missing or of another type is an
+ * error. */
+#include "supervisor/sandbox-file.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+
+enum { FILE_MAX_BYTES = 4 << 20, FILE_VERSION = 1 };
+
+static void free_json(json_t **json)
+{
+	json_decref(*json);
+}
+#define auto_json __attribute__((cleanup(free_json)))
+
+static json_t *env_to_json(char **env)
+{
+	json_t *array = json_array();
+
+	for (; env && *env; env++)
+		json_array_append_new(array, json_stringn_nocheck(*env, strlen(*env)));
+	return array;
+}
+
+int sandbox_save(int dir_fd, const struct sandbox *sandbox, struct err *err)
+{
+	auto_json json_t *json =
+		json_pack("{s:i, s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:o, s:s, s:I}", "version", FILE_VERSION,
+			  "name", sandbox->name, "agent", sandbox->agent, "workspace", sandbox->workspace,
+			  "template", sandbox->template, "cpus", (json_int_t)sandbox->cpus, "memory_mib",
+			  (json_int_t)sandbox->memory_mib, "disk_mib", (json_int_t)sandbox->disk_mib, "env",
+			  env_to_json(sandbox->env), "machine_id", sandbox->machine_id, "created",
+			  (json_int_t)sandbox->created);
+	autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+
+	if (!text)
+		return err_set(err, -EINVAL, "the folder's path or the environment is not valid UTF-8");
+	return file_write_atomic(dir_fd, "sandbox.json", 0600, slice_text(text), err);
+}
+
+static int env_from_json(const json_t *array, char ***ret)
+{
+	size_t count = json_array_size(array);
+	char **env = calloc(count + 1, sizeof(*env));
+
+	if (!env)
+		return -ENOMEM;
+	*ret = env;
+	for (size_t i = 0; i < count; i++) {
+		const char *text = json_string_value(json_array_get(array, i));
+
+		env[i] = text ? strdup(text) : NULL;
+		if (!env[i])
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int take(const json_t *json, struct sandbox *ret)
+{
+	const char *name, *agent, *template, *machine_id;
+	json_int_t cpus, memory, disk, created;
+	const char *workspace;
+	json_t *env, *folder;
+	int version;
+
+	if (json_unpack((json_t *)(uintptr_t)json, "{s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:o, s:s, s:I}",
+			"version", &version, "name", &name, "agent", &agent, "workspace", &folder, "template",
+			&template, "cpus", &cpus, "memory_mib", &memory, "disk_mib", &disk, "env", &env,
+			"machine_id", &machine_id, "created", &created) < 0)
+		return -EINVAL;
+	if (version != FILE_VERSION || !sandbox_name_ok(name) ||
+	    strlen(machine_id) != sizeof(ret->machine_id) - 1)
+		return -EINVAL;
+	if (cpus < 1 || cpus > 1024 || memory < 1 || disk < 1)
+		return -EINVAL;
+	workspace = json_string_value(folder);
+	strcpy(ret->name, name);
+	strcpy(ret->machine_id, machine_id);
+	ret->cpus = (unsigned)cpus;
+	ret->memory_mib = (uint64_t)memory;
+	ret->disk_mib = (uint64_t)disk;
+	ret->created = created;
+	ret->agent = strdup(agent);
+	ret->template = strdup(template);
+	ret->workspace = workspace ? strdup(workspace) : NULL;
+	if (!ret->agent || !ret->template || (workspace && !ret->workspace))
+		return -ENOMEM;
+	return env_from_json(env, &ret->env);
+}
+
+int sandbox_load(const struct paths *paths, const char *name, struct sandbox *ret, struct err *err)
+{
+	autofd int dir = sandbox_open_dir(paths, name, err);
+	auto_sandbox struct sandbox sandbox = {0};
+	auto_json json_t *json = NULL;
+	auto_buf struct buf text = {0};
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = file_read(dir, "sandbox.json", FILE_MAX_BYTES, &text);
+	if (r < 0)
+		return err_errno(err, r, "cannot read the description of sandbox '%s'", name);
+	json = json_loadb(buf_text(&text), text.len, 0, NULL);
+	r = json ? take(json, &sandbox) : -EINVAL;
+	if (r == 0 && strcmp(sandbox.name, name) != 0)
+		r = -EINVAL;
+	if (r < 0)
+		return err_set(err, r,
+			       "sandbox.json of sandbox '%s' is damaged: 'sbx rm %s' removes the sandbox",
+			       name, name);
+	*ret = sandbox;
+	sandbox = (struct sandbox){0};
+	return 0;
+}

@@ -1,0 +1,17 @@
+/*
+ * How a command line starts `sbx-supervisor NAME` and what it hears from it. The descriptors are the
+ * supervisor's; the environment names the state folders (base/paths.h).
+ *
+ * On SUPERVISOR_STARTER_FD, lines of JSON come back: {"event": "phase", "text": ...} while it starts, then
+ * {"event": "ready"} or {"event": "failed", "error": ...}. A starter that closes its end before that gets its
+ * wish: nothing of the start is left.
+ */
+#pragma once
+
+enum {
+	SUPERVISOR_STARTER_FD = 3,
+	SUPERVISOR_KERNEL_FD = 4,
+	SUPERVISOR_INITRAMFS_FD = 5,
+	SUPERVISOR_BASE_FD = 6,
+	SUPERVISOR_FDS = 7,
+};

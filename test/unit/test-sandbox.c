@@ -1,0 +1,169 @@
+#include "supervisor/sandbox.h"
+
+#include "base/file.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int setup(void **state)
+{
+	char home[] = "/tmp/sbx-test-XXXXXX";
+	struct paths *paths = calloc(1, sizeof(*paths));
+
+	assert_non_null(mkdtemp(home));
+	setenv("SBX_HOME", home, 1);
+	assert_int_equal(paths_open(paths, NULL), 0);
+	*state = paths;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return file_remove_tree(AT_FDCWD, getenv("SBX_HOME"), NULL);
+}
+
+static struct sandbox describe(const char *name)
+{
+	struct sandbox sandbox = {.agent = strdup("shell"),
+				  .template = strdup("base"),
+				  .workspace = strdup("/src/pro ject"),
+				  .cpus = 2,
+				  .memory_mib = 1024,
+				  .disk_mib = 1024};
+
+	snprintf(sandbox.name, sizeof(sandbox.name), "%s", name);
+	return sandbox;
+}
+
+static void test_names(void **state)
+{
+	static const char *const good[] = {"a", "x1", "my-box", "0.5", "A.b-C"};
+	static const char *const bad[] = {"",    "-a", ".a",  "..",      "a/b",     "a b",
+					  "a_b", "ä",  "a\n", "../../x", "a\033[2J"};
+	char longest[SANDBOX_NAME_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < array_len(good); i++)
+		assert_true(sandbox_name_ok(good[i]));
+	for (size_t i = 0; i < array_len(bad); i++)
+		assert_false(sandbox_name_ok(bad[i]));
+	memset(longest, 'a', sizeof(longest));
+	longest[SANDBOX_NAME_MAX + 1] = '\0';
+	assert_false(sandbox_name_ok(longest));
+	longest[SANDBOX_NAME_MAX] = '\0';
+	assert_true(sandbox_name_ok(longest));
+}
+
+static void test_made_read_and_removed(void **state)
+{
+	const struct paths *paths = *state;
+	auto_sandbox struct sandbox made = describe("box");
+	auto_sandbox struct sandbox again = describe("box");
+	auto_sandbox struct sandbox read = {0};
+	struct err err;
+	char **names;
+
+	made.env = calloc(2, sizeof(char *));
+	made.env[0] = strdup("A=b\nc \"d\"");
+	assert_int_equal(sandbox_create(paths, &made, NULL), 0);
+	assert_int_equal(sandbox_create(paths, &again, &err), -EEXIST);
+	assert_int_equal(sandbox_load(paths, "box", &read, NULL), 0);
+	assert_string_equal(read.workspace, "/src/pro ject");
+	assert_string_equal(read.env[0], "A=b\nc \"d\"");
+	assert_null(read.env[1]);
+	assert_string_equal(read.machine_id, made.machine_id);
+	assert_int_equal(read.memory_mib, 1024);
+	assert_int_equal(sandbox_names(paths, &names, NULL), 0);
+	assert_string_equal(names[0], "box");
+	assert_null(names[1]);
+	sandbox_names_free(names);
+	assert_int_equal(sandbox_remove(paths, "box", NULL), 0);
+	assert_int_equal(sandbox_remove(paths, "box", &err), -ENOENT);
+	assert_int_equal(sandbox_load(paths, "../sandboxes", &read, &err), -EINVAL);
+}
+
+static void test_a_locked_one_stays(void **state)
+{
+	const struct paths *paths = *state;
+	auto_sandbox struct sandbox made = describe("box");
+	autofd int dir = -1, lock = -1;
+	struct err err;
+
+	assert_int_equal(sandbox_create(paths, &made, NULL), 0);
+	dir = sandbox_open_dir(paths, "box", NULL);
+	lock = sandbox_lock(dir);
+	assert_true(lock >= 0);
+	assert_int_equal(sandbox_lock(dir), -EBUSY);
+	assert_int_equal(sandbox_remove(paths, "box", &err), -EBUSY);
+	close(steal_fd(&lock));
+	assert_int_equal(sandbox_remove(paths, "box", NULL), 0);
+}
+
+static void test_left_overs_go(void **state)
+{
+	const struct paths *paths = *state;
+	char path[PATH_ROOM_BYTES + 64];
+	char **names;
+
+	/* 2^22 is above every process id. */
+	snprintf(path, sizeof(path), "%s/sandboxes/.new-4194305-box", paths->data);
+	assert_int_equal(file_make_dirs(path, NULL), 0);
+	snprintf(path, sizeof(path), "%s/sandboxes/.gone-1-box", paths->data);
+	assert_int_equal(file_make_dirs(path, NULL), 0);
+	snprintf(path, sizeof(path), "%s/sandboxes/.new-%d-box", paths->data, getpid());
+	assert_int_equal(file_make_dirs(path, NULL), 0);
+	assert_int_equal(sandbox_names(paths, &names, NULL), 0);
+	assert_null(names[0]);
+	sandbox_names_free(names);
+	assert_int_equal(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/sandboxes/.gone-1-box", paths->data);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/sandboxes/.new-4194305-box", paths->data);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_damage_is_named(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{}",
+		"[]",
+		"{\"version\": 1}",
+		"not json",
+		"{\"version\": 1, \"name\": \"other\", \"agent\": \"shell\", \"workspace\": null, "
+		"\"template\": \"base\", \"cpus\": 1, \"memory_mib\": 1, \"disk_mib\": 1, \"env\": [], "
+		"\"machine_id\": \"0123456789abcdef0123456789abcdef\", \"created\": 1}"};
+	const struct paths *paths = *state;
+	auto_sandbox struct sandbox made = describe("box");
+	autofd int dir = -1;
+
+	assert_int_equal(sandbox_create(paths, &made, NULL), 0);
+	dir = sandbox_open_dir(paths, "box", NULL);
+	for (size_t i = 0; i < array_len(texts); i++) {
+		auto_sandbox struct sandbox read = {0};
+		struct err err = {.text = ""};
+
+		assert_int_equal(file_write_atomic(dir, "sandbox.json", 0600, slice_text(texts[i]), NULL), 0);
+		assert_true(sandbox_load(paths, "box", &read, &err) < 0);
+		assert_non_null(strstr(err.text, "sbx rm box"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test_setup_teardown(test_made_read_and_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_locked_one_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_left_overs_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damage_is_named, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
