@@ -1,14 +1,50 @@
 # What a person types. Meson does the building; this finds what it needs first.
-BUILD ?= build
+#
+#   make          build into build/, where build/sbx works in place
+#   make run      the same, then an agent in the current folder (AGENT=shell ARGS='...')
+#   make check    the same set-up, then every test; ends with "N passed, N failed"
+#   make bench    prints this machine's figures
+#   make install  PREFIX=/usr/local
 
-.PHONY: all build packages
+BUILD ?= build
+PREFIX ?= /usr/local
+AGENT ?= shell
+ARGS ?=
+
+.PHONY: all build packages run check bench fuzz lint format install clean
 all: build
 
 packages:
 	@tools/install-packages
 
 $(BUILD)/build.ninja: | packages
-	meson setup $(BUILD)
+	@meson setup $(BUILD) --prefix $(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; rm -rf $(BUILD); exit 1; }
+	@rm -f $(BUILD).log
 
 build: packages $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+	@ninja --quiet -C $(BUILD)
+
+run: build
+	@$(BUILD)/sbx run $(AGENT) $(if $(ARGS),-- $(ARGS))
+
+check: build
+	@tools/check $(BUILD)
+
+bench: build
+	@bench/all $(BUILD)
+
+fuzz: packages
+	@tools/fuzz
+
+lint:
+	@SBX_DEVELOPER=1 tools/install-packages
+	@tools/lint $(BUILD)
+
+format:
+	clang-format -i src/*/*.[ch] test/*/*.[ch]
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) build-*

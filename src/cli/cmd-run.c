@@ -1,0 +1,194 @@
+/* Comes back to the sandbox of this agent and folder, or makes it, and runs the agent in it. */
+#include "cli/command.h"
+#include "cli/create.h"
+#include "cli/env.h"
+#include "cli/exec.h"
+#include "cli/start.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct run_call {
+	struct create_options create;
+	bool is_detached, is_removed;
+};
+
+static const struct option_row rows[] = {
+	CREATE_OPTION_ROWS(struct run_call),
+	{"detach", 'd', OPTION_FLAG, offsetof(struct run_call, is_detached), NULL,
+	 "start it, print its name, no session"},
+	{"rm", 0, OPTION_FLAG, offsetof(struct run_call, is_removed), NULL, "remove it after the session"},
+	{0},
+};
+
+static const struct options options = {
+	.rows = rows,
+	.usage = "sbx run [OPTIONS] [AGENT] [-- AGENT-ARGUMENTS]",
+	.text = "Runs an agent in a sandbox of its own for the current folder. The same agent and folder "
+		"come\n"
+		"back to the same sandbox. Ctrl-\\ twice leaves the agent running; run again to come back.\n"
+		"--cpus, --memory and --disk count when the sandbox is made.",
+};
+
+struct run {
+	const struct run_call *call;
+	struct paths paths;
+	struct sandbox sandbox;
+	struct agent agent;
+	bool is_new;
+};
+
+/* By name, if there is one of that name; else by agent and folder. */
+static int find(struct run *run, const char *agent_name, struct err *err)
+{
+	const char *name = run->call->create.name;
+	int r;
+
+	if (!name)
+		return agent_name ? create_find(&run->paths, agent_name, &run->sandbox, err)
+				  : err_set(err, -EINVAL, "name an agent, such as 'sbx run shell'");
+	r = sandbox_load(&run->paths, name, &run->sandbox, err);
+	if (r == -ENOENT && !agent_name)
+		return err_set(err, -EINVAL, "no sandbox '%s': 'sbx run AGENT --name %s' makes it", name,
+			       name);
+	if (r == 0 && agent_name && strcmp(agent_name, run->sandbox.agent) != 0)
+		return err_set(err, -EEXIST, "sandbox '%s' runs the agent '%s': use another --name for '%s'",
+			       name, run->sandbox.agent, agent_name);
+	return r;
+}
+
+static int refuse_late_options(const struct run *run, struct err *err)
+{
+	const struct create_options *create = &run->call->create;
+	const char *late = create->cpus     ? "--cpus"
+			   : create->memory ? "--memory"
+			   : create->disk   ? "--disk"
+					    : NULL;
+
+	if (!late)
+		return 0;
+	return err_set(err, -EEXIST,
+		       "sandbox '%s' exists and %s counts only when one is made: remove it first",
+		       run->sandbox.name, late);
+}
+
+static int prepare(struct run *run, const char *agent_name, struct err *err)
+{
+	int r = paths_open(&run->paths, err);
+
+	if (r == 0 && agent_name)
+		r = agent_load(agent_name, &run->agent, err);
+	r = r < 0 ? r : find(run, agent_name, err);
+	if (r == 0)
+		r = refuse_late_options(run, err);
+	if (r == -ENOENT && agent_name) {
+		run->is_new = true;
+		r = create_sandbox(&run->paths, agent_name, &run->call->create, &run->sandbox, err);
+	} else if (r == 0) {
+		r = agent_load(run->sandbox.agent, &run->agent, err);
+	}
+	return r;
+}
+
+static int run_agent(struct run *run, const struct words *words, int *ret_status, struct err *err)
+{
+	bool has_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	autofree const char **argv = NULL;
+	char **env = NULL;
+	struct exec exec = {
+		.sandbox = run->sandbox.name,
+		.env = run->sandbox.env,
+		.wants_input = true,
+		.wants_terminal = has_terminal,
+		/* The agent's own screen can be left and come back to; a single command's cannot. */
+		.session = has_terminal && words->n_rest == 0 ? "agent" : NULL};
+	int r = agent_command(&run->agent, words->rest, words->n_rest, &argv);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot make the command line");
+	/* What was given when it was made is in the sandbox; what is given now counts for this session. */
+	if (!run->is_new)
+		r = env_collect(&run->call->create.env, &run->call->create.env_files, &env, err);
+	if (r == 0) {
+		exec.argv = argv;
+		exec.more_env = env;
+		r = exec_run(&run->paths, &exec, ret_status, err);
+	}
+	env_free(env);
+	return r;
+}
+
+static int remove_after(struct run *run, struct err *err)
+{
+	int r = start_kill(&run->paths, run->sandbox.name, err);
+
+	return r < 0 ? r : sandbox_remove(&run->paths, run->sandbox.name, err);
+}
+
+static int go(struct run *run, const struct words *words, int *ret_status, struct err *err)
+{
+	int r = start_sandbox(&run->paths, &run->sandbox, err);
+
+	if (r < 0) {
+		if (run->is_new)
+			(void)sandbox_remove(&run->paths, run->sandbox.name, NULL);
+		return r;
+	}
+	if (run->call->is_detached) {
+		printf("%s\n", run->sandbox.name);
+		return 0;
+	}
+	r = run_agent(run, words, ret_status, err);
+	if (*ret_status == EXEC_DETACHED) {
+		log_line("left '%s' running: 'sbx run --name %s' comes back", run->sandbox.name,
+			 run->sandbox.name);
+		*ret_status = 0;
+		return r;
+	}
+	if (run->call->is_removed) {
+		struct err late;
+
+		if (remove_after(run, &late) < 0)
+			log_line("%s", late.text);
+	}
+	return r;
+}
+
+static int run(int argc, char **argv)
+{
+	struct run_call call = {0};
+	struct run run = {.call = &call};
+	struct words words;
+	struct err err = {.text = ""};
+	int status = 0;
+	enum options_result result = options_parse(&options, argc, argv, &call, &words, &err);
+	int r;
+
+	if (result == OPTIONS_HELP)
+		return 0;
+	if (result == OPTIONS_OK && words.count > 1) {
+		err_set(&err, 0, "sbx run takes one agent; what is for the agent goes after '--'");
+		result = OPTIONS_BAD;
+	}
+	if (result == OPTIONS_OK && call.is_detached && words.n_rest > 0) {
+		err_set(&err, 0,
+			"--detach starts no session, so arguments for the agent make no sense with it");
+		result = OPTIONS_BAD;
+	}
+	if (result == OPTIONS_OK && call.is_detached && call.is_removed) {
+		err_set(&err, 0, "--detach and --rm exclude each other");
+		result = OPTIONS_BAD;
+	}
+	if (result == OPTIONS_BAD || create_check(&call.create, &err) < 0)
+		return command_misuse("run", &err);
+	r = prepare(&run, words.count > 0 ? words.items[0] : NULL, &err);
+	r = r < 0 ? r : go(&run, &words, &status, &err);
+	sandbox_done(&run.sandbox);
+	if (r < 0)
+		command_fail(&err);
+	return r < 0 && status == 0 ? EXIT_FAILED : status;
+}
+
+const struct command cmd_run = {.name = "run", .summary = "run an agent in a sandbox", .run = run};

@@ -1,0 +1,192 @@
+#include "cli/create.h"
+
+#include "base/text.h"
+#include "cli/env.h"
+#include "cli/probe.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/sysinfo.h>
+
+enum {
+	CPUS_MAX = 64,
+	CPUS_DEFAULT_MAX = 8,
+	MEMORY_MIN_MIB = 512,
+	MEMORY_DEFAULT_MAX_MIB = 4096,
+	DISK_MIN_MIB = 1024,
+	DISK_DEFAULT_MIB = 32768,
+	TRIES_MAX = 100,
+};
+
+#define TEMPLATE_DEFAULT "base"
+
+static uint64_t host_memory_mib(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info) < 0)
+		return 0;
+	return (uint64_t)info.totalram * info.mem_unit >> 20;
+}
+
+/* Emulation runs all processors of a machine on one of the host's, so that more than one are no gain there.
+ */
+static int default_cpus(const struct paths *paths, unsigned *ret, struct err *err)
+{
+	long host = sysconf(_SC_NPROCESSORS_ONLN);
+	struct engine_probe probe;
+	int r = probe_and_say(paths, &probe, err);
+
+	if (r < 0)
+		return r;
+	*ret = host > CPUS_DEFAULT_MAX ? CPUS_DEFAULT_MAX : (unsigned)host;
+	if (probe.verdict != ENGINE_KVM_GOOD || host < 1)
+		*ret = 1;
+	return 0;
+}
+
+static int parse_cpus(const char *text, unsigned *ret, struct err *err)
+{
+	long host = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t count;
+
+	if (!text)
+		return 0;
+	if (text_parse_number(text, 1, CPUS_MAX, &count) < 0)
+		return err_set(err, -EINVAL, "--cpus takes a number from 1 to %d, not '%s'", CPUS_MAX, text);
+	if (host > 0 && count > (uint64_t)host)
+		return err_set(err, -ERANGE, "--cpus %s is more than the %ld processors of this machine",
+			       text, host);
+	*ret = (unsigned)count;
+	return 0;
+}
+
+static int parse_memory(const char *text, uint64_t *ret, struct err *err)
+{
+	uint64_t host = host_memory_mib();
+
+	if (!text) {
+		*ret = host / 2 > MEMORY_DEFAULT_MAX_MIB ? MEMORY_DEFAULT_MAX_MIB : host / 2;
+		if (*ret < MEMORY_MIN_MIB)
+			*ret = MEMORY_MIN_MIB;
+		return 0;
+	}
+	if (text_parse_mib(text, ret) == -EINVAL)
+		return err_set(err, -EINVAL, "--memory takes a size such as 512m or 8g, not '%s'", text);
+	if (*ret < MEMORY_MIN_MIB)
+		return err_set(err, -ERANGE, "--memory %s is too little: a sandbox needs %dm", text,
+			       MEMORY_MIN_MIB);
+	if (*ret > host)
+		return err_set(err, -ERANGE, "--memory %s is more than the %llu MiB that this machine has",
+			       text, (unsigned long long)host);
+	return 0;
+}
+
+static int parse_disk(const char *text, uint64_t *ret, struct err *err)
+{
+	*ret = DISK_DEFAULT_MIB;
+	if (text && (text_parse_mib(text, ret) < 0 || *ret < DISK_MIN_MIB || *ret > 16ULL << 20))
+		return err_set(err, -EINVAL, "--disk takes a size from 1g to 16t, not '%s'", text);
+	return 0;
+}
+
+int create_check(const struct create_options *options, struct err *err)
+{
+	uint64_t size;
+	unsigned cpus;
+	int r = 0;
+
+	if (options->name && !sandbox_name_ok(options->name))
+		r = err_set(err, -EINVAL, "'%s' cannot be a name: " SANDBOX_NAME_RULE, options->name);
+	r = r < 0 ? r : parse_cpus(options->cpus, &cpus, err);
+	r = r < 0 ? r : parse_memory(options->memory, &size, err);
+	return r < 0 ? r : parse_disk(options->disk, &size, err);
+}
+
+/* AGENT-FOLDER with what a name may not have replaced. */
+static void default_name(const char *agent, const char *folder, char ret[SANDBOX_NAME_MAX + 1])
+{
+	const char *base = strrchr(folder, '/');
+
+	snprintf(ret, SANDBOX_NAME_MAX - 3, "%s-%s", agent, base && base[1] ? base + 1 : "root");
+	for (char *at = ret; *at; at++)
+		if (!isascii(*at) || (!isalnum((unsigned char)*at) && *at != '.'))
+			*at = '-';
+}
+
+static int create_named(const struct paths *paths, struct sandbox *sandbox, bool is_given, struct err *err)
+{
+	char first[SANDBOX_NAME_MAX + 1];
+	int r = sandbox_create(paths, sandbox, err);
+
+	memcpy(first, sandbox->name, sizeof(first));
+	for (int i = 2; r == -EEXIST && !is_given && i < TRIES_MAX; i++) {
+		snprintf(sandbox->name, sizeof(sandbox->name), "%.59s-%d", first, i);
+		r = sandbox_create(paths, sandbox, err);
+	}
+	return r;
+}
+
+int create_sandbox(const struct paths *paths, const char *agent, const struct create_options *options,
+		   struct sandbox *ret, struct err *err)
+{
+	auto_sandbox struct sandbox sandbox = {0};
+	int r = create_check(options, err);
+
+	r = r < 0 ? r : default_cpus(paths, &sandbox.cpus, err);
+	r = r < 0 ? r : parse_cpus(options->cpus, &sandbox.cpus, err);
+	r = r < 0 ? r : parse_memory(options->memory, &sandbox.memory_mib, err);
+	r = r < 0 ? r : parse_disk(options->disk, &sandbox.disk_mib, err);
+	r = r < 0 ? r : env_collect(&options->env, &options->env_files, &sandbox.env, err);
+	if (r < 0)
+		return r;
+	sandbox.agent = strdup(agent);
+	sandbox.template = strdup(TEMPLATE_DEFAULT);
+	sandbox.workspace = getcwd(NULL, 0);
+	if (!sandbox.workspace)
+		return err_errno(err, -errno, "cannot tell which folder this is");
+	if (!sandbox.agent || !sandbox.template)
+		return err_errno(err, -ENOMEM, "cannot describe the sandbox");
+	if (options->name)
+		snprintf(sandbox.name, sizeof(sandbox.name), "%s", options->name);
+	else
+		default_name(agent, sandbox.workspace, sandbox.name);
+	r = create_named(paths, &sandbox, options->name != NULL, err);
+	if (r < 0)
+		return r;
+	*ret = sandbox;
+	sandbox = (struct sandbox){0};
+	return 0;
+}
+
+static void free_names(char ***names)
+{
+	sandbox_names_free(*names);
+}
+
+int create_find(const struct paths *paths, const char *agent, struct sandbox *ret, struct err *err)
+{
+	__attribute__((cleanup(free_names))) char **names = NULL;
+	autofree char *folder = getcwd(NULL, 0);
+	int r = sandbox_names(paths, &names, err);
+
+	if (r < 0)
+		return r;
+	if (!folder)
+		return err_errno(err, -errno, "cannot tell which folder this is");
+	for (char **name = names; *name; name++) {
+		auto_sandbox struct sandbox sandbox = {0};
+
+		/* One that is damaged is not this one; ls shows it. */
+		if (sandbox_load(paths, *name, &sandbox, NULL) < 0)
+			continue;
+		if (strcmp(sandbox.agent, agent) != 0 || !sandbox.workspace ||
+		    strcmp(sandbox.workspace, folder) != 0)
+			continue;
+		*ret = sandbox;
+		sandbox = (struct sandbox){0};
+		return 0;
+	}
+	return -ENOENT;
+}

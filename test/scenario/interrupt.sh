@@ -1,0 +1,31 @@
+#!/bin/bash
+# Ctrl-C during a start, and the caller killed during it, leave nothing behind; so does a second run meanwhile.
+. "$(dirname "$0")/../lib/scenario.sh"
+home_own
+cd "$scratch" || exit
+
+supervisor_of() { pgrep -f "^sbx-supervisor $1\$"; }
+starting() { "$SBX" ls | grep -q "^$1 .*starting"; }
+
+for signal in INT KILL; do
+	"$SBX" run shell --name "stop-$signal" -- -c true >/dev/null 2>&1 &
+	caller=$!
+	check "a start begins" within 20 starting "stop-$signal"
+	supervisor=$(supervisor_of "stop-$signal")
+	children=$(pgrep -P "$supervisor")
+	if [ $signal = INT ]; then
+		"$SBX" run shell --name "stop-$signal" -- -c true 2>"$scratch/err" </dev/null
+		is "a second run meanwhile is refused" $? 1
+		like "with a sentence" "$(cat "$scratch/err")" "is being started by another command"
+	fi
+	# bash ignores SIGINT in background jobs, and so do its children: SIGTERM does the same to sbx.
+	[ $signal = INT ] && kill -TERM $caller || kill -KILL $caller
+	wait $caller 2>/dev/null
+	check "after SIG$signal the supervisor is gone" within 10 is_gone "$supervisor"
+	for child in $children; do
+		check "... and what it had started ($child)" within 10 is_gone "$child"
+	done
+	is "... and no socket is left" "$(find "$SBX_HOME/run" -name '*.sock')" ""
+done
+is "the name can be used at once" "$("$SBX" run shell --name stop-KILL -- -c 'echo fine')" fine
+done_testing

@@ -1,0 +1,50 @@
+#!/bin/bash
+# What is asked wrongly is answered with one clear sentence and status 2; what cannot be done with status 1.
+. "$(dirname "$0")/../lib/scenario.sh"
+home_own
+
+refused() { # refused STATUS PATTERN ARGUMENTS...
+	local status=$1 pattern=$2
+	shift 2
+	"$SBX" "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
+	is "sbx $* ends with $status" $? "$status"
+	like "... and says why" "$(cat "$scratch/err")" "$pattern"
+	is "... and prints nothing else" "$(cat "$scratch/out")" ""
+}
+
+refused 2 "no command 'exce': did you mean 'exec'" exce
+refused 2 "no command 'xyzzy'" xyzzy
+refused 2 "unknown option '--memroy': did you mean '--memory'" run shell --memroy 1g
+refused 2 "unknown option '-Z'" ls -Z
+refused 2 "'--name' needs a value" run shell --name
+refused 2 "cannot be a name" create shell --name .x
+refused 2 "cannot be a name" create shell --name ../../etc
+refused 2 "cannot be a name" create shell --name "$(printf 'a%.0s' $(seq 64))"
+refused 2 "cannot be a name" create shell --name=-x
+refused 2 "takes one agent" create
+refused 1 "unknown agent 'shel': did you mean 'shell'" create shel --name xx
+refused 1 "unknown agent '../shell'" create ../shell --name xx
+refused 2 "more than the [0-9]+ MiB that this machine has" create shell --name xx -m 900t
+refused 2 "too little" create shell --name xx -m 10m
+refused 2 "size such as" create shell --name xx -m lots
+refused 2 "more than the [0-9]+ processors|number from 1" create shell --name xx --cpus 9999
+refused 2 "number from 1" create shell --name xx --cpus 0
+refused 2 "--disk takes a size" create shell --name xx --disk 1k
+refused 1 "no sandbox 'none'" exec none true
+refused 2 "a sandbox and a command" exec none
+refused 1 "no sandbox 'none'" stop none
+refused 1 "no sandbox 'none'" rm -f none
+refused 2 "names of sandboxes, or --all" rm
+refused 1 "No such file" create shell --name xx --env-file /no/such/file
+refused 1 "is not NAME=VALUE" create shell --name xx -e =x
+refused 1 "sbx run AGENT --name none" run --name none
+is "nothing was made by all that" "$("$SBX" ls -q)" ""
+
+for command in run create exec ls stop rm template diagnose version; do
+	like "sbx $command --help explains itself" "$("$SBX" $command --help)" "^Usage: sbx $command"
+done
+like "help lists the commands" "$("$SBX" --help)" "^  exec "
+like "version" "$("$SBX" version)" "^sbx version [0-9]+\.[0-9]+\.[0-9]+$"
+SBX_HOME=relative "$SBX" ls 2>"$scratch/err"
+is "SBX_HOME must be absolute" $? 1
+done_testing
