@@ -83,17 +83,11 @@ int file_open_dir(int dir_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which this program made itself */
 static int remove_below(int dir_fd, const char *name, struct err *err)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	__attribute__((cleanup(close_dir))) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	if (!dir)

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <dirent.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,3 +32,10 @@ int file_copy_sparse(int source, int target, struct err *err);
 
 /* Bytes that an ordinary user may still write to the file system behind the descriptor. */
 int file_space_left(int fd, uint64_t *ret_bytes);
+
+static inline void file_close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+#define auto_dir __attribute__((cleanup(file_close_dir)))

@@ -3,6 +3,8 @@
 #include "guest/exec.h"
 #include "guest/resume.h"
 #include "guest/shutdown.h"
+#include "guest/stats.h"
+#include "guest/task.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -72,5 +74,11 @@ int control_request(struct guest *guest, struct h2_stream *stream, const char *m
 		return begin_request(guest, stream, resume_apply);
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_SHUTDOWN) == 0)
 		return shutdown_begin(guest, stream);
+	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_QUIESCE) == 0)
+		return task_begin(guest, stream, "quiesce");
+	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_SETTLE) == 0)
+		return task_begin(guest, stream, "settle");
+	if (strcmp(method, "GET") == 0 && strcmp(path, CONTROL_STATS) == 0)
+		return stats_answer(stream);
 	return -ENOENT;
 }

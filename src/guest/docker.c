@@ -20,8 +20,8 @@ enum {
 	BACKLOG = 128,
 };
 
-static const char program[] = "/usr/sbin/dockerd";
-static const char socket_path[] = "/run/docker.sock";
+static const char program[] = DOCKER_PROGRAM;
+static const char socket_path[] = DOCKER_SOCKET;
 static const char log_path[] = "/var/log/dockerd.log";
 
 struct docker {
@@ -66,7 +66,7 @@ static int run(struct docker *docker)
 				  .dir = "/",
 				  .fds = {null, log, log},
 				  .listen_fd = docker->socket,
-				  .cgroup_fd = -1};
+				  .cgroup_fd = groups_of_engine(docker->guest->groups)};
 	int r = null < 0 || log < 0 ? -ENOENT : set_env(&env);
 
 	for (size_t i = 0; r == 0 && i < array_len(words); i++)

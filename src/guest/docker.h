@@ -6,6 +6,9 @@
 
 #include "guest/guest.h"
 
+#define DOCKER_PROGRAM "/usr/sbin/dockerd"
+#define DOCKER_SOCKET  "/run/docker.sock"
+
 /* Starts it where it is installed; *ret stays NULL elsewhere. */
 int docker_new(struct guest *guest, struct docker **ret);
 

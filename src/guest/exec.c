@@ -231,7 +231,7 @@ int exec_plan(struct exec *exec, struct child_plan *plan, struct identity *ident
 				    .other_dir = identity->home,
 				    .dir_required = exec->dir != NULL,
 				    .listen_fd = -1,
-				    .cgroup_fd = -1};
+				    .cgroup_fd = groups_of_commands(exec->guest->groups)};
 	return 0;
 }
 

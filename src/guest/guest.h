@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "guest/child.h"
+#include "guest/groups.h"
 #include "guest/loop.h"
 #include "wire/handler.h"
 
@@ -17,6 +18,7 @@ struct terminal;
 
 struct guest {
 	struct loop *loop;
+	const struct groups *groups; /* NULL where there are none */
 	struct children *children;
 	struct port *port;
 	struct docker *docker;      /* NULL where there is none */

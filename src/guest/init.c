@@ -8,6 +8,7 @@
 #include "guest/modules.h"
 #include "guest/mounts.h"
 #include "guest/port.h"
+#include "guest/task.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -102,12 +103,18 @@ static int serve(struct guest *guest, struct err *err)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct guest guest = {0};
 	struct err err = {.text = ""};
+	struct groups groups;
+	int status = -1;
 
 	log_open("sbx-guest");
+	if (getpid() != 1 && argc == 2)
+		status = task_main(argv[1]);
+	if (status >= 0)
+		return status;
 	if (getpid() != 1) {
 		log_line("this program is the first of a sandbox and of no use elsewhere");
 		return EXIT_FAILURE;
@@ -116,8 +123,11 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	(void)reboot(RB_DISABLE_CAD);
 	setsid();
-	if (make_system(&err) == 0)
+	if (make_system(&err) == 0) {
+		groups_open(&groups);
+		guest.groups = &groups;
 		(void)serve(&guest, &err);
+	}
 	log_line("%s", err.text);
 	sync();
 	(void)reboot(RB_POWER_OFF);

@@ -1,8 +1,8 @@
 #include "guest/resume.h"
 
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "guest/groups.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <linux/random.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/utsname.h>
 
 enum { LINE_MAX_BYTES = 1024 };
@@ -78,6 +80,8 @@ static int parse_line(const char *line, struct resume *ret)
 		if (strlen(value) != RESUME_ID_BYTES - 1 || parse_hex(value, id, sizeof(id), &id_len) < 0)
 			return -EINVAL;
 		strcpy(ret->machine_id, value);
+	} else if (slice_is(slice_of(line, name_len), "restored")) {
+		ret->is_restored = strcmp(value, "1") == 0;
 	}
 	return 0;
 }
@@ -120,11 +124,14 @@ static int add_entropy(const struct resume *resume)
 	return 0;
 }
 
-static int write_file(const char *dir, const char *name, mode_t mode, const char *text)
+/* Not synced: it is written anew at each start, before any program of the user's runs. */
+static int write_file(const char *path, mode_t mode, const char *text)
 {
-	autofd int fd = file_open_dir(AT_FDCWD, dir);
+	autofd int fd = -1;
 
-	return fd < 0 ? fd : file_write_atomic(fd, name, mode, slice_text(text), NULL);
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	return fd < 0 ? -errno : fd_write_all(fd, slice_text(text));
 }
 
 static int set_hostname(const char *name)
@@ -136,9 +143,9 @@ static int set_hostname(const char *name)
 		return -errno;
 	snprintf(hosts, sizeof(hosts),
 		 "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n", name);
-	r = write_file("/etc", "hosts", 0644, hosts);
+	r = write_file("/etc/hosts", 0644, hosts);
 	snprintf(hosts, sizeof(hosts), "%s\n", name);
-	return r < 0 ? r : write_file("/etc", "hostname", 0644, hosts);
+	return r < 0 ? r : write_file("/etc/hostname", 0644, hosts);
 }
 
 static int set_machine_id(const char *id)
@@ -146,25 +153,52 @@ static int set_machine_id(const char *id)
 	char line[RESUME_ID_BYTES + 1];
 
 	snprintf(line, sizeof(line), "%s\n", id);
-	return write_file("/etc", "machine-id", 0444, line);
+	return write_file("/etc/machine-id", 0444, line);
+}
+
+/*
+ * The kernel makes its boot id when it is first asked for, which may have been before the state was saved
+ * that several machines continue from. It cannot be made anew, but covered.
+ */
+static int cover_boot_id(void)
+{
+	static const char path[] = "/proc/sys/kernel/random/boot_id", cover[] = "/run/boot-id";
+	unsigned char id[16];
+	char text[40];
+
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		return -errno;
+	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
+	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
+	snprintf(text, sizeof(text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
+		 id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
+		 id[13], id[14], id[15]);
+	(void)umount2(path, MNT_DETACH);
+	if (write_file(cover, 0444, text) < 0 || mount(cover, path, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	return 0;
 }
 
 int resume_apply(struct slice body)
 {
 	struct resume resume;
 	int r = resume_parse(body, &resume);
-	int steps[4] = {0};
+	int steps[5] = {0};
 
 	if (r < 0)
 		return r;
-	if (resume.time.tv_sec > 0 && clock_settime(CLOCK_REALTIME, &resume.time) < 0)
-		steps[0] = -errno;
 	if (resume.entropy_len > 0)
-		steps[1] = add_entropy(&resume);
+		steps[0] = add_entropy(&resume);
+	if (resume.time.tv_sec > 0 && clock_settime(CLOCK_REALTIME, &resume.time) < 0)
+		steps[1] = -errno;
 	if (resume.hostname[0])
 		steps[2] = set_hostname(resume.hostname);
 	if (resume.machine_id[0])
 		steps[3] = set_machine_id(resume.machine_id);
+	if (resume.is_restored)
+		steps[4] = cover_boot_id();
+	/* Only now may programs of the user's go on. */
+	groups_set_frozen(false);
 	for (size_t i = 0; i < array_len(steps); i++) {
 		if (steps[i] < 0)
 			log_line("resume: step %zu failed: %s", i, strerror(-steps[i]));

@@ -3,6 +3,7 @@
 
 #include "base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@ struct resume {
 	char machine_id[RESUME_ID_BYTES];
 	unsigned char entropy[RESUME_ENTROPY_MAX_BYTES];
 	size_t entropy_len;
+	bool is_restored; /* the machine continues from a saved state */
 };
 
 /* Pure. Lines that are not known are passed over, those that are must be right: -EINVAL. */

@@ -11,9 +11,22 @@ enum { CONTROL_BODY_MAX_BYTES = 65536, CONTROL_SESSION_NAME_MAX_BYTES = 64 };
 
 /*
  * POST: what only the host knows, before any command is run. Lines: "time SECONDS.NANOSECONDS", "hostname
- * NAME", "machine-id HEX", "entropy HEX". Answer: 204.
+ * NAME", "machine-id HEX", "entropy HEX", "restored 1" where the machine continues from a saved state.
+ * Processes that were frozen go on afterwards. Answer: 204.
  */
 #define CONTROL_RESUME "/resume"
 
 /* POST: ends every process, syncs, unmounts, answers 204 once it is safe, and powers off. */
 #define CONTROL_SHUTDOWN "/shutdown"
+
+/* POST: writes out what is held back and freezes every process, before the machine is saved. Answer: 204. */
+#define CONTROL_QUIESCE "/quiesce"
+
+/* POST: waits until the Docker engine answers, and writes out what is held back. Answer: 204. */
+#define CONTROL_SETTLE "/settle"
+
+/*
+ * GET: how much is in use. Answer: 200 with lines memory-total-kib, memory-available-kib, disk-total-kib,
+ * disk-used-kib, load (of the last minute), processes, uptime-seconds.
+ */
+#define CONTROL_STATS "/stats"
