@@ -78,8 +78,6 @@ int jail_calls_only(const int *calls, size_t count)
 
 static const int refused_calls[] = {
 	SCMP_SYS(ptrace),
-	SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev),
 	SCMP_SYS(process_madvise),
 	SCMP_SYS(kcmp),
 	SCMP_SYS(pidfd_getfd),

@@ -76,8 +76,9 @@ int jail_files_but_tcp(const struct jail_rule *rules, size_t count);
 int jail_calls_only(const int *calls, size_t count);
 
 /*
- * For programs that are not ours and change from version to version: refuses (EPERM) tracing, mounting, name
+ * For programs that change from version to version: refuses (EPERM) tracing, mounting, name
  * spaces, kernel keys, modules, BPF, userfaultfd, performance counters, and sockets other than Unix ones.
+ * Reading and writing the memory of one's children stays, which saves and restores machines.
  */
 int jail_calls_except(void);
 

@@ -3,18 +3,29 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "supervisor/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 
-enum { NAME_ROOM_BYTES = 80, ANSWER_MAX_BYTES = 65536, READ_BYTES = 4096 };
+enum {
+	NAME_ROOM_BYTES = 80,
+	ANSWER_MAX_BYTES = 65536,
+	READ_BYTES = 4096,
+	MEMORY_LIMIT_MS = 100,
+	MEMORY_ASKED_MAX = 64
+};
 
 const char *const client_state_names[] = {
-	[CLIENT_STOPPED] = "stopped",     [CLIENT_STARTING] = "starting",
-	[CLIENT_RUNNING] = "running",     [CLIENT_STOPPING] = "stopping",
-	[CLIENT_DISK_FULL] = "disk full", [CLIENT_NOT_ANSWERING] = "not answering",
+	[CLIENT_STOPPED] = "stopped",
+	[CLIENT_STARTING] = "starting",
+	[CLIENT_RUNNING] = "running",
+	[CLIENT_PAUSED] = "paused",
+	[CLIENT_STOPPING] = "stopping",
+	[CLIENT_DISK_FULL] = "disk full",
+	[CLIENT_NOT_ANSWERING] = "not answering",
 };
 
 struct question {
@@ -40,15 +51,16 @@ static enum client_state state_of(const json_t *reply)
 	return CLIENT_NOT_ANSWERING;
 }
 
-static void begin(int run_dir, struct client_status *status, struct question *question)
+static void begin(int run_dir, const char *op, struct client_status *status, struct question *question)
 {
-	static const char text[] = "{\"op\":\"status\"}\n";
+	char text[64];
 
+	snprintf(text, sizeof(text), "{\"op\":\"%s\"}\n", op);
 	question->fd = connect_in(run_dir, status->name);
 	status->reply = NULL;
 	status->state = question->fd == -ENOENT || question->fd == -ECONNREFUSED ? CLIENT_STOPPED
 										 : CLIENT_NOT_ANSWERING;
-	if (question->fd >= 0 && fd_send(question->fd, slice_of(text, sizeof(text) - 1), NULL, 0) < 0)
+	if (question->fd >= 0 && fd_send(question->fd, slice_text(text), NULL, 0) < 0)
 		close(steal_fd(&question->fd));
 }
 
@@ -91,14 +103,15 @@ static void wait_all(struct client_status *list, struct question *questions, siz
 	}
 }
 
-void client_statuses(const struct paths *paths, struct client_status *list, size_t count, int limit_ms)
+void client_statuses_of(const struct paths *paths, const char *op, struct client_status *list, size_t count,
+			int limit_ms)
 {
 	autofree struct question *questions = calloc(count + 1, sizeof(*questions));
 	int64_t deadline_ms = clock_ms() + limit_ms;
 	autofd int run_dir = file_open_dir(AT_FDCWD, paths->run);
 
 	for (size_t i = 0; questions && i < count; i++)
-		begin(run_dir, &list[i], &questions[i]);
+		begin(run_dir, op, &list[i], &questions[i]);
 	if (questions)
 		wait_all(list, questions, count, deadline_ms);
 	for (size_t i = 0; questions && i < count; i++) {
@@ -106,6 +119,11 @@ void client_statuses(const struct paths *paths, struct client_status *list, size
 			close(questions[i].fd);
 		buf_done(&questions[i].answer);
 	}
+}
+
+void client_statuses(const struct paths *paths, struct client_status *list, size_t count, int limit_ms)
+{
+	client_statuses_of(paths, "status", list, count, limit_ms);
 }
 
 int client_connect(const struct paths *paths, const char *name, struct err *err)
@@ -142,14 +160,18 @@ static int read_line(int fd, int limit_ms, struct buf *ret, struct err *err)
 	return err_set(err, -EBADMSG, "the supervisor's answer has no end");
 }
 
-int client_ask(int fd, const char *op, int limit_ms, struct err *err)
+int client_ask_with_files(int fd, json_t *request, const int *fds, size_t n_fds, int limit_ms,
+			  json_t **ret_reply, struct err *err)
 {
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	auto_buf struct buf line = {0};
 	const char *error;
 	json_t *reply;
-	int r = buf_printf(&line, "{\"op\":\"%s\"}\n", op);
+	int r = text ? buf_printf(&line, "%s\n", text) : -ENOMEM;
 
-	r = r < 0 ? r : (int)fd_send(fd, buf_slice(&line), NULL, 0);
+	free(text);
+	json_decref(request);
+	r = r < 0 ? r : (int)fd_send(fd, buf_slice(&line), fds, n_fds);
 	if (r < 0)
 		return err_errno(err, r, "the supervisor cannot be asked");
 	buf_clear(&line);
@@ -160,6 +182,80 @@ int client_ask(int fd, const char *op, int limit_ms, struct err *err)
 	error = json_string_value(json_object_get(reply, "error"));
 	if (!json_is_true(json_object_get(reply, "ok")))
 		r = err_set(err, -EREMOTEIO, "%s", error ? error : "the supervisor's answer makes no sense");
+	if (r == 0 && ret_reply)
+		*ret_reply = json_incref(reply);
 	json_decref(reply);
 	return r;
+}
+
+int client_ask_with(int fd, json_t *request, int limit_ms, json_t **ret_reply, struct err *err)
+{
+	return client_ask_with_files(fd, request, NULL, 0, limit_ms, ret_reply, err);
+}
+
+int client_ask(int fd, const char *op, int limit_ms, struct err *err)
+{
+	return client_ask_with(fd, json_pack("{s:s}", "op", op), limit_ms, NULL, err);
+}
+
+/* The answer of one that has it is {"ok": true} with the descriptor. */
+static int take_memory(int fd)
+{
+	char bytes[READ_BYTES];
+	size_t count = 0;
+	int memory = -1;
+
+	return fd_receive(fd, bytes, sizeof(bytes), &memory, 1, &count) > 0 && count == 1 ? memory : -1;
+}
+
+static int wait_memory(struct pollfd *polls, size_t count)
+{
+	int64_t deadline_ms = clock_ms() + MEMORY_LIMIT_MS;
+	size_t n_open = count;
+	int64_t left;
+
+	while (n_open > 0 && (left = deadline_ms - clock_ms()) > 0) {
+		if (poll(polls, count, (int)left) <= 0)
+			return -1;
+		for (size_t i = 0; i < count; i++) {
+			int memory = polls[i].revents ? take_memory(polls[i].fd) : -1;
+
+			if (memory >= 0)
+				return memory;
+			if (polls[i].revents) {
+				close(polls[i].fd);
+				polls[i].fd = -1;
+				n_open--;
+			}
+		}
+	}
+	return -1;
+}
+
+int client_find_memory(const struct paths *paths, const char *id)
+{
+	autofd int run_dir = file_open_dir(AT_FDCWD, paths->run);
+	struct pollfd polls[MEMORY_ASKED_MAX];
+	auto_buf struct buf text = {0};
+	char **names = NULL;
+	size_t count = 0;
+	int memory = -1;
+
+	if (sandbox_names(paths, SHELF_SANDBOXES, &names, NULL) < 0)
+		return -1;
+	(void)buf_printf(&text, "{\"op\":\"memory\",\"id\":\"%s\"}\n", id);
+	for (char **name = names; *name && count < MEMORY_ASKED_MAX; name++) {
+		int fd = connect_in(run_dir, *name);
+
+		if (fd < 0)
+			continue;
+		(void)fd_send(fd, buf_slice(&text), NULL, 0);
+		polls[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	}
+	memory = wait_memory(polls, count);
+	for (size_t i = 0; i < count; i++)
+		if (polls[i].fd >= 0)
+			close(polls[i].fd);
+	sandbox_names_free(names);
+	return memory;
 }

@@ -55,7 +55,7 @@ static int create(const struct create_call *call, const char *agent_name, struct
 	r = start_sandbox(&paths, &sandbox, err);
 	if (r < 0) {
 		/* What nobody could use is not left behind. */
-		(void)sandbox_remove(&paths, sandbox.name, NULL);
+		(void)sandbox_remove(&paths, SHELF_SANDBOXES, sandbox.name, NULL);
 		return r;
 	}
 	if (call->is_quiet)

@@ -136,7 +136,7 @@ static void check_sandboxes(json_t *list, const struct paths *paths)
 	char **names = NULL;
 	struct err err;
 
-	if (sandbox_names(paths, &names, &err) < 0) {
+	if (sandbox_names(paths, SHELF_SANDBOXES, &names, &err) < 0) {
 		say(list, "sandboxes", BAD, err.text);
 		return;
 	}

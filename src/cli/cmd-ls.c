@@ -35,11 +35,12 @@ static json_t *row_json(const struct row *row, const struct client_status *statu
 
 	if (row->is_damaged)
 		return json_pack("{s:s, s:s}", "name", status->name, "status", "damaged");
-	return json_pack("{s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:o}", "name", status->name, "agent",
-			 sandbox->agent, "status", client_state_names[status->state], "workspace",
+	return json_pack("{s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", status->name,
+			 "agent", sandbox->agent, "status", client_state_names[status->state], "workspace",
 			 sandbox->workspace, "cpus", (json_int_t)sandbox->cpus, "memory_mib",
 			 (json_int_t)sandbox->memory_mib, "disk_mib", (json_int_t)sandbox->disk_mib,
-			 "created", (json_int_t)sandbox->created, "pids",
+			 "created", (json_int_t)sandbox->created, "accel",
+			 json_string_value(json_object_get(status->reply, "accel")), "pids",
 			 json_incref(json_object_get(status->reply, "pids")) ?: json_object());
 }
 
@@ -81,7 +82,8 @@ static void show(const struct ls_call *call, const struct paths *paths, char **n
 
 	for (size_t i = 0; statuses && list && i < count; i++) {
 		statuses[i].name = names[i];
-		list[i].is_damaged = sandbox_load(paths, names[i], &list[i].sandbox, NULL) < 0;
+		list[i].is_damaged =
+			sandbox_load(paths, SHELF_SANDBOXES, names[i], &list[i].sandbox, NULL) < 0;
 	}
 	if (!statuses || !list)
 		return;
@@ -110,7 +112,7 @@ static int run(int argc, char **argv)
 		return 0;
 	if (result == OPTIONS_BAD)
 		return command_misuse("ls", &err);
-	if (paths_open(&paths, &err) < 0 || sandbox_names(&paths, &names, &err) < 0)
+	if (paths_open(&paths, &err) < 0 || sandbox_names(&paths, SHELF_SANDBOXES, &names, &err) < 0)
 		return command_fail(&err);
 	while (names[count])
 		count++;

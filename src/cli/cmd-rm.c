@@ -39,20 +39,20 @@ static int confirm(char **names, int count, struct err *err)
 
 static int remove_one(const struct paths *paths, const char *name, struct err *err)
 {
-	autofd int dir = sandbox_open_dir(paths, name, err);
+	autofd int dir = sandbox_open_dir(paths, SHELF_SANDBOXES, name, err);
 	int r;
 
 	if (dir < 0)
 		return dir;
 	r = start_kill(paths, name, err);
-	return r < 0 ? r : sandbox_remove(paths, name, err);
+	return r < 0 ? r : sandbox_remove(paths, SHELF_SANDBOXES, name, err);
 }
 
 /* Before anything is asked or removed. */
 static int check_names(const struct paths *paths, char **names, int count, struct err *err)
 {
 	for (int i = 0; i < count; i++) {
-		autofd int dir = sandbox_open_dir(paths, names[i], err);
+		autofd int dir = sandbox_open_dir(paths, SHELF_SANDBOXES, names[i], err);
 
 		if (dir < 0)
 			return dir;
@@ -98,7 +98,7 @@ static int run(int argc, char **argv)
 		return command_fail(&err);
 	if (!call.is_all)
 		return remove_all(&paths, &call, words.items, words.count);
-	if (sandbox_names(&paths, &names, &err) < 0)
+	if (sandbox_names(&paths, SHELF_SANDBOXES, &names, &err) < 0)
 		return command_fail(&err);
 	while (names[count])
 		count++;

@@ -49,7 +49,7 @@ static int find(struct run *run, const char *agent_name, struct err *err)
 	if (!name)
 		return agent_name ? create_find(&run->paths, agent_name, &run->sandbox, err)
 				  : err_set(err, -EINVAL, "name an agent, such as 'sbx run shell'");
-	r = sandbox_load(&run->paths, name, &run->sandbox, err);
+	r = sandbox_load(&run->paths, SHELF_SANDBOXES, name, &run->sandbox, err);
 	if (r == -ENOENT && !agent_name)
 		return err_set(err, -EINVAL, "no sandbox '%s': 'sbx run AGENT --name %s' makes it", name,
 			       name);
@@ -124,7 +124,7 @@ static int remove_after(struct run *run, struct err *err)
 {
 	int r = start_kill(&run->paths, run->sandbox.name, err);
 
-	return r < 0 ? r : sandbox_remove(&run->paths, run->sandbox.name, err);
+	return r < 0 ? r : sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, err);
 }
 
 static int go(struct run *run, const struct words *words, int *ret_status, struct err *err)
@@ -133,7 +133,7 @@ static int go(struct run *run, const struct words *words, int *ret_status, struc
 
 	if (r < 0) {
 		if (run->is_new)
-			(void)sandbox_remove(&run->paths, run->sandbox.name, NULL);
+			(void)sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, NULL);
 		return r;
 	}
 	if (run->call->is_detached) {

@@ -10,7 +10,8 @@ struct stop_call {
 };
 
 static const struct option_row rows[] = {
-	{"cold", 0, OPTION_FLAG, offsetof(struct stop_call, is_cold), NULL, "shut the machine down"},
+	{"cold", 0, OPTION_FLAG, offsetof(struct stop_call, is_cold), NULL,
+	 "shut the machine down instead of suspending it"},
 	{"force", 'f', OPTION_FLAG, offsetof(struct stop_call, is_forced), NULL,
 	 "end it at once, also when it does not answer"},
 	{0},
@@ -19,16 +20,17 @@ static const struct option_row rows[] = {
 static const struct options options = {
 	.rows = rows,
 	.usage = "sbx stop [OPTIONS] SANDBOX...",
-	.text = "Stops sandboxes. Their disks stay; 'sbx run' and 'sbx exec' start them again.",
+	.text = "Suspends sandboxes: what runs in them goes on where it was with the next 'sbx run' or 'sbx "
+		"exec'.",
 };
 
 static int stop(const struct paths *paths, const struct stop_call *call, const char *name, struct err *err)
 {
-	autofd int dir = sandbox_open_dir(paths, name, err);
+	autofd int dir = sandbox_open_dir(paths, SHELF_SANDBOXES, name, err);
 
 	if (dir < 0)
 		return dir;
-	return call->is_forced ? start_kill(paths, name, err) : start_stop(paths, name, err);
+	return call->is_forced ? start_kill(paths, name, err) : start_stop(paths, name, call->is_cold, err);
 }
 
 static int run(int argc, char **argv)

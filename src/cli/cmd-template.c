@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/create.h"
 #include "cli/options.h"
 #include "cli/template.h"
 
@@ -11,8 +12,9 @@ static const struct option_row rows[] = {{0}};
 static const struct options options = {
 	.rows = rows,
 	.usage = "sbx template build|verify [NAME]",
-	.text = "build   builds the template (default 'base') anew; sandboxes that run keep the one they "
-		"have\n"
+	.text = "build   builds the template (default 'base') anew, and what sandboxes start from; those "
+		"that run\n"
+		"        keep the one they have\n"
 		"verify  reads all of it and compares it with its digests",
 };
 
@@ -47,6 +49,7 @@ static int run(int argc, char **argv)
 		return command_fail(&err);
 	if (strcmp(words.items[0], "build") == 0) {
 		r = template_make(&paths, name, &err);
+		r = r < 0 ? r : create_prepare(&paths, name, &err);
 	} else if (strcmp(words.items[0], "verify") == 0) {
 		r = verify(&paths, name, &err);
 	} else {

@@ -1,8 +1,11 @@
 #include "cli/create.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/env.h"
 #include "cli/probe.h"
+#include "cli/start-state.h"
+#include "supervisor/copy.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -115,29 +118,64 @@ static void default_name(const char *agent, const char *folder, char ret[SANDBOX
 			*at = '-';
 }
 
-static int create_named(const struct paths *paths, struct sandbox *sandbox, bool is_given, struct err *err)
+static int open_stage(const struct paths *paths, struct sandbox *sandbox, bool is_given, struct stage *ret,
+		      struct err *err)
 {
 	char first[SANDBOX_NAME_MAX + 1];
-	int r = sandbox_create(paths, sandbox, err);
+	int r = stage_open(paths, SHELF_SANDBOXES, sandbox, ret, err);
 
 	memcpy(first, sandbox->name, sizeof(first));
 	for (int i = 2; r == -EEXIST && !is_given && i < TRIES_MAX; i++) {
+		stage_done(ret);
 		snprintf(sandbox->name, sizeof(sandbox->name), "%.59s-%d", first, i);
-		r = sandbox_create(paths, sandbox, err);
+		r = stage_open(paths, SHELF_SANDBOXES, sandbox, ret, err);
 	}
 	return r;
+}
+
+/* What it starts from; where that cannot be had, an empty disk to boot from. */
+static int fill(const struct paths *paths, const struct sandbox *sandbox, const struct stage *stage,
+		struct err *err)
+{
+	char start[START_STATE_NAME_BYTES];
+	int r = start_state_obtain(paths, sandbox, start, err);
+
+	r = r < 0 ? r : copy_still(paths, SHELF_STARTS, start, stage, err);
+	if (r == 0 || r == -ENOSPC)
+		return r;
+	log_line("%s; '%s' boots instead", err->text, sandbox->name);
+	stage_empty(stage);
+	return stage_make_disk(stage, sandbox->disk_mib, err);
+}
+
+static int set_sizes(const struct paths *paths, const struct create_options *options, struct sandbox *sandbox,
+		     struct err *err)
+{
+	int r = default_cpus(paths, &sandbox->cpus, err);
+
+	r = r < 0 ? r : parse_cpus(options->cpus, &sandbox->cpus, err);
+	r = r < 0 ? r : parse_memory(options->memory, &sandbox->memory_mib, err);
+	return r < 0 ? r : parse_disk(options->disk, &sandbox->disk_mib, err);
+}
+
+int create_prepare(const struct paths *paths, const char *template, struct err *err)
+{
+	const struct create_options none = {.name = NULL};
+	char agent[] = "shell", start[START_STATE_NAME_BYTES];
+	struct sandbox shape = {.agent = agent, .template = (char *)(uintptr_t) template};
+	int r = set_sizes(paths, &none, &shape, err);
+
+	return r < 0 ? r : start_state_obtain(paths, &shape, start, err);
 }
 
 int create_sandbox(const struct paths *paths, const char *agent, const struct create_options *options,
 		   struct sandbox *ret, struct err *err)
 {
 	auto_sandbox struct sandbox sandbox = {0};
+	auto_stage struct stage stage = STAGE_NONE;
 	int r = create_check(options, err);
 
-	r = r < 0 ? r : default_cpus(paths, &sandbox.cpus, err);
-	r = r < 0 ? r : parse_cpus(options->cpus, &sandbox.cpus, err);
-	r = r < 0 ? r : parse_memory(options->memory, &sandbox.memory_mib, err);
-	r = r < 0 ? r : parse_disk(options->disk, &sandbox.disk_mib, err);
+	r = r < 0 ? r : set_sizes(paths, options, &sandbox, err);
 	r = r < 0 ? r : env_collect(&options->env, &options->env_files, &sandbox.env, err);
 	if (r < 0)
 		return r;
@@ -152,7 +190,9 @@ int create_sandbox(const struct paths *paths, const char *agent, const struct cr
 		snprintf(sandbox.name, sizeof(sandbox.name), "%s", options->name);
 	else
 		default_name(agent, sandbox.workspace, sandbox.name);
-	r = create_named(paths, &sandbox, options->name != NULL, err);
+	r = open_stage(paths, &sandbox, options->name != NULL, &stage, err);
+	r = r < 0 ? r : fill(paths, &sandbox, &stage, err);
+	r = r < 0 ? r : stage_publish(&stage, &sandbox, err);
 	if (r < 0)
 		return r;
 	*ret = sandbox;
@@ -169,7 +209,7 @@ int create_find(const struct paths *paths, const char *agent, struct sandbox *re
 {
 	__attribute__((cleanup(free_names))) char **names = NULL;
 	autofree char *folder = getcwd(NULL, 0);
-	int r = sandbox_names(paths, &names, err);
+	int r = sandbox_names(paths, SHELF_SANDBOXES, &names, err);
 
 	if (r < 0)
 		return r;
@@ -179,7 +219,7 @@ int create_find(const struct paths *paths, const char *agent, struct sandbox *re
 		auto_sandbox struct sandbox sandbox = {0};
 
 		/* One that is damaged is not this one; ls shows it. */
-		if (sandbox_load(paths, *name, &sandbox, NULL) < 0)
+		if (sandbox_load(paths, SHELF_SANDBOXES, *name, &sandbox, NULL) < 0)
 			continue;
 		if (strcmp(sandbox.agent, agent) != 0 || !sandbox.workspace ||
 		    strcmp(sandbox.workspace, folder) != 0)

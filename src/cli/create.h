@@ -39,6 +39,9 @@ struct create_options {
 int create_sandbox(const struct paths *paths, const char *agent, const struct create_options *options,
 		   struct sandbox *ret, struct err *err);
 
+/* Makes what sandboxes of the default size start from, unless it is there. */
+int create_prepare(const struct paths *paths, const char *template, struct err *err);
+
 /*
  * Finds the sandbox of that agent and the current folder. -ENOENT, without a sentence, when there is none.
  */

@@ -1,15 +1,12 @@
 #include "cli/start.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
-#include "base/spawn.h"
-#include "base/text.h"
 #include "cli/client.h"
 #include "cli/probe.h"
+#include "cli/supervise.h"
 #include "cli/template.h"
 #include "image/template.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/saved.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,10 +17,8 @@
 
 enum {
 	STATUS_LIMIT_MS = 2000,
-	STOP_LIMIT_MS = 45000,
+	STOP_LIMIT_MS = 120000,
 	KILL_LIMIT_MS = 10000,
-	LINE_MAX_BYTES = 65536,
-	REDRAW_MS = 500
 };
 
 int start_is_running(const struct paths *paths, const char *name, struct err *err)
@@ -37,6 +32,9 @@ int start_is_running(const struct paths *paths, const char *name, struct err *er
 		return 0;
 	case CLIENT_RUNNING:
 		return 1;
+	case CLIENT_PAUSED:
+		return err_set(err, -EBUSY, "sandbox '%s' is paused: 'sbx resume %s' has it go on", name,
+			       name);
 	case CLIENT_STARTING:
 		return err_set(err, -EBUSY,
 			       "sandbox '%s' is being started by another command: try again in a moment",
@@ -57,142 +55,22 @@ int start_is_running(const struct paths *paths, const char *name, struct err *er
 		       name, name, name);
 }
 
-/* Only what says where the state is; nothing else of the user's environment reaches a supervisor. */
-static size_t pick_env(const char **into, char (*room)[PATH_ROOM_BYTES], size_t max)
+/* Whoever has started from the same memory has it sealed and lends it; -1 where nobody has. */
+static int find_memory(const struct paths *paths, const char *name)
 {
-	static const char *const names[] = {"SBX_HOME",       "HOME",           "XDG_CONFIG_HOME",
-					    "XDG_DATA_HOME",  "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
-					    "SBX_START_LIMIT"};
-	size_t count = 0;
+	autofd int dir = sandbox_open_dir(paths, SHELF_SANDBOXES, name, NULL);
+	struct saved saved;
 
-	for (size_t i = 0; i < array_len(names) && count + 1 < max; i++) {
-		const char *value = getenv(names[i]);
-
-		if (!value ||
-		    snprintf(room[count], PATH_ROOM_BYTES, "%s=%s", names[i], value) >= PATH_ROOM_BYTES)
-			continue;
-		into[count] = room[count];
-		count++;
-	}
-	into[count] = NULL;
-	return count;
-}
-
-static int spawn_supervisor(const char *name, const struct template *template, int starter, pid_t *ret_pid,
-			    struct err *err)
-{
-	const char *const argv[] = {"sbx-supervisor", name, NULL};
-	static char room[8][PATH_ROOM_BYTES];
-	const char *env[9];
-	char program[PATH_ROOM_BYTES];
-	struct spawn spawn = {
-		.program = program,
-		.argv = argv,
-		.env = env,
-		.fds = {-1, -1,
-			-1, [SUPERVISOR_STARTER_FD] = starter, [SUPERVISOR_KERNEL_FD] = template->kernel,
-			[SUPERVISOR_INITRAMFS_FD] = template->initramfs,
-			[SUPERVISOR_BASE_FD] = template->base},
-		.n_fds = SUPERVISOR_FDS,
-		.is_leader = true,
-	};
-	int r = paths_program("sbx-supervisor", program, err);
-
-	pick_env(env, room, array_len(env));
-	return r < 0 ? r : spawn_start(&spawn, ret_pid, err);
-}
-
-struct wait {
-	int fd;
-	struct buf in;
-	bool is_terminal, is_drawn;
-	const char *name;
-	int64_t began_ms;
-	char phase[64];
-};
-
-/* One line that is drawn over, on a terminal only: a start that goes well needs no words elsewhere. */
-static void draw(struct wait *wait)
-{
-	int64_t seconds = (clock_ms() - wait->began_ms) / 1000;
-
-	if (!wait->is_terminal || (seconds < 1 && !wait->is_drawn))
-		return;
-	wait->is_drawn = true;
-	fprintf(stderr, "\r\033[K%s: %s (%lld s)", wait->name, wait->phase, (long long)seconds);
-}
-
-static void erase(struct wait *wait)
-{
-	if (wait->is_drawn)
-		fputs("\r\033[K", stderr);
-}
-
-/* 1: ready; 0: go on; negative: failed. */
-static int take_event(struct wait *wait, const char *line, size_t len, struct err *err)
-{
-	json_t *event = json_loadb(line, len, 0, NULL);
-	const char *kind = json_string_value(json_object_get(event, "event"));
-	const char *text = json_string_value(json_object_get(event, "text"));
-	const char *error = json_string_value(json_object_get(event, "error"));
-	int r = 0;
-
-	if (kind && strcmp(kind, "ready") == 0)
-		r = 1;
-	else if (kind && strcmp(kind, "failed") == 0)
-		r = err_set(err, -EREMOTEIO, "%s", error ? error : "the start failed");
-	else if (text)
-		snprintf(wait->phase, sizeof(wait->phase), "%s", text);
-	json_decref(event);
-	return r;
-}
-
-static int take_events(struct wait *wait, struct err *err)
-{
-	const char *end;
-	int r = 0;
-
-	while (r == 0 && (end = memchr(buf_text(&wait->in), '\n', wait->in.len))) {
-		size_t len = (size_t)(end - buf_text(&wait->in));
-
-		r = take_event(wait, buf_text(&wait->in), len, err);
-		buf_drop(&wait->in, len + 1);
-	}
-	return r;
-}
-
-/* The supervisor has limits of its own and ends its side of the socket with itself, so this wait ends. */
-static int wait_ready(struct wait *wait, struct err *err)
-{
-	int r = 0;
-
-	while (r == 0) {
-		struct pollfd readable = {.fd = wait->fd, .events = POLLIN};
-		ssize_t count;
-
-		draw(wait);
-		if (poll(&readable, 1, REDRAW_MS) <= 0)
-			continue;
-		count = buf_read_fd(&wait->in, wait->fd, LINE_MAX_BYTES);
-		if (count <= 0)
-			return err_set(err, -EPIPE, "the supervisor of sandbox '%s' ended during the start",
-				       wait->name);
-		r = take_events(wait, err);
-	}
-	return r < 0 ? r : 0;
+	if (dir < 0 || saved_read_base(dir, &saved) < 0 || saved_is_base(&saved))
+		return -1;
+	return client_find_memory(paths, saved.base);
 }
 
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
 	auto_template struct template template = TEMPLATE_NONE;
-	autofd int ours = -1, theirs = -1;
-	struct wait wait = {.name = sandbox->name,
-			    .began_ms = clock_ms(),
-			    .phase = "starting",
-			    .is_terminal = isatty(STDERR_FILENO)};
+	autofd int memory = -1;
 	struct engine_probe probe;
-	int pair[2], status;
-	pid_t pid;
 	int r = start_is_running(paths, sandbox->name, err);
 
 	if (r != 0)
@@ -201,22 +79,9 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 	r = r < 0 ? r : probe_and_say(paths, &probe, err);
 	if (r < 0)
 		return r;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, -errno, "cannot make a socket");
-	ours = pair[0];
-	theirs = pair[1];
-	r = spawn_supervisor(sandbox->name, &template, theirs, &pid, err);
-	if (r < 0)
-		return r;
-	close(steal_fd(&theirs));
-	wait.fd = ours;
-	r = wait_ready(&wait, err);
-	erase(&wait);
-	buf_done(&wait.in);
-	/* A start that failed is over when its supervisor is gone, and with it the lock on the sandbox. */
-	if (r < 0)
-		(void)spawn_wait(pid, KILL_LIMIT_MS, &status);
-	return r;
+	memory = find_memory(paths, sandbox->name);
+	return supervise(&(struct supervise){.name = sandbox->name, .template = &template, .memory = memory},
+			 err);
 }
 
 /* The process at the other end of the socket, held by a descriptor so that no other can be meant. */
@@ -232,7 +97,7 @@ static int supervisor_of(int fd)
 	return pidfd < 0 ? -errno : pidfd;
 }
 
-int start_stop(const struct paths *paths, const char *name, struct err *err)
+int start_stop(const struct paths *paths, const char *name, bool is_cold, struct err *err)
 {
 	autofd int fd = client_connect(paths, name, err);
 	autofd int supervisor = fd < 0 ? -1 : supervisor_of(fd);
@@ -243,13 +108,12 @@ int start_stop(const struct paths *paths, const char *name, struct err *err)
 		return 0;
 	if (fd < 0)
 		return fd;
-	r = client_ask(fd, "stop", STOP_LIMIT_MS, err);
-	if (r < 0)
-		return err_add(err, r, "stopping sandbox '%s'", name);
-	/* What it holds, the lock above all, goes with it. */
-	if (supervisor >= 0 && poll(&ended, 1, KILL_LIMIT_MS) == 0)
+	r = client_ask_with(fd, json_pack("{s:s, s:b}", "op", "stop", "cold", is_cold), STOP_LIMIT_MS, NULL,
+			    err);
+	/* What it holds, the lock above all, goes with it; also where it ends without an answer. */
+	if ((r == 0 || r == -EPIPE) && supervisor >= 0 && poll(&ended, 1, KILL_LIMIT_MS) == 0)
 		return err_set(err, -ETIME, "the supervisor of sandbox '%s' does not end", name);
-	return 0;
+	return r < 0 ? err_add(err, r, "stopping sandbox '%s'", name) : 0;
 }
 
 int start_kill(const struct paths *paths, const char *name, struct err *err)

@@ -13,8 +13,8 @@ int start_is_running(const struct paths *paths, const char *name, struct err *er
  */
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
 
-/* Shuts it down and waits for it. Not running is fine. */
-int start_stop(const struct paths *paths, const char *name, struct err *err);
+/* Suspends it, or shuts it down, and waits for it. Not running is fine. */
+int start_stop(const struct paths *paths, const char *name, bool is_cold, struct err *err);
 
 /* Ends it at once: its supervisor, and with that everything that belongs to it. Not running is fine. */
 int start_kill(const struct paths *paths, const char *name, struct err *err);

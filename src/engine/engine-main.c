@@ -72,9 +72,10 @@ static int limit_qemu(const struct engine_machine *machine)
  */
 static int jail_qemu_calls(void)
 {
-	static const int refused[] = {SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect),
-				      SCMP_SYS(bind),   SCMP_SYS(listen),     SCMP_SYS(accept),
-				      SCMP_SYS(accept4)};
+	static const int refused[] = {
+		SCMP_SYS(socket),  SCMP_SYS(socketpair),       SCMP_SYS(connect),
+		SCMP_SYS(bind),    SCMP_SYS(listen),           SCMP_SYS(accept),
+		SCMP_SYS(accept4), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev)};
 
 	return jail_calls_except_also(refused, array_len(refused));
 }
@@ -119,6 +120,8 @@ static int parse(char **argv, struct engine_machine *ret)
 	if (text_parse_number(argv[2], 1, 1024, &cpus) < 0)
 		return -EINVAL;
 	ret->cpus = (unsigned)cpus;
+	ret->memory = strcmp(argv[4], "shared") == 0 ? ENGINE_MEMORY_SHARED : ENGINE_MEMORY_OWN;
+	ret->is_restored = strcmp(argv[5], "restore") == 0;
 	return text_parse_number(argv[3], 1, 1 << 30, &ret->memory_mib);
 }
 
@@ -178,7 +181,7 @@ int main(int argc, char **argv)
 	log_open("sbx-engine");
 	if (argc == 2 && strcmp(argv[1], "probe") == 0)
 		return probe();
-	if (argc == 4 && parse(argv, &machine) == 0)
+	if (argc == 6 && parse(argv, &machine) == 0)
 		(void)become_qemu(&machine, &err);
 	log_line("%s", err.text);
 	return EXIT_FAILURE;

@@ -83,15 +83,21 @@ int engine_start(const struct engine_machine *machine, const struct engine_files
 		 struct err *err)
 {
 	char program[PATH_ROOM_BYTES], cpus[16], memory[24];
-	const char *const argv[] = {"sbx-engine", engine_accel_name(machine->accel), cpus, memory, NULL};
+	const char *const argv[] = {"sbx-engine",
+				    engine_accel_name(machine->accel),
+				    cpus,
+				    memory,
+				    machine->memory == ENGINE_MEMORY_SHARED ? "shared" : "own",
+				    machine->is_restored ? "restore" : "boot",
+				    NULL};
 	struct spawn spawn = {
 		.program = program,
 		.argv = argv,
 		.fds = {-1, files->errors, files->errors, [ENGINE_KERNEL_FD] = files->kernel,
 			[ENGINE_INITRAMFS_FD] = files->initramfs, [ENGINE_BASE_FD] = files->base,
-			[ENGINE_DISK_FD] = files->disk, [ENGINE_QMP_FD] = files->qmp,
-			[ENGINE_CONSOLE_FD] = files->console, [ENGINE_CONTROL_FD] = files->control,
-			[ENGINE_NETWORK_FD] = files->network},
+			[ENGINE_DISK_FD] = files->disk, [ENGINE_MEMORY_FD] = files->memory,
+			[ENGINE_QMP_FD] = files->qmp, [ENGINE_CONSOLE_FD] = files->console,
+			[ENGINE_CONTROL_FD] = files->control, [ENGINE_NETWORK_FD] = files->network},
 		.n_fds = ENGINE_FDS,
 		.death_signal = SIGKILL};
 	const char *qemu;

@@ -16,15 +16,25 @@ enum engine_accel { ENGINE_TCG, ENGINE_KVM };
 
 const char *engine_accel_name(enum engine_accel accel);
 
+/* How the machine's memory is mapped. */
+enum engine_memory {
+	ENGINE_MEMORY_OWN,    /* the file is this machine's: what it writes is there */
+	ENGINE_MEMORY_SHARED, /* the file is sealed and many machines start from it: writes stay in the engine
+			       */
+};
+
 struct engine_machine {
 	enum engine_accel accel;
 	unsigned cpus;
 	uint64_t memory_mib;
+	enum engine_memory memory;
+	bool is_restored; /* waits for a saved state ("migrate-incoming") instead of booting */
 };
 
 /* All borrowed; -1 is "not connected", which only network and share may be. */
 struct engine_files {
 	int kernel, initramfs, base, disk; /* base is only read */
+	int memory;                        /* a memfd of the machine's size */
 	int qmp, console, control, network;
 	int share[ENGINE_SHARES];
 	int errors; /* the engine's standard error */
@@ -59,6 +69,16 @@ int engine_probe(const struct paths *paths, struct engine_probe *ret, struct err
 
 /* Finds QEMU; -ENOENT with a sentence that names the package. Gives its path, a constant. */
 int engine_find(const char **ret, struct err *err);
+
+enum { ENGINE_KEY_BYTES = 65 };
+
+/*
+ * Names everything on this host that a machine's saved state depends on: engine and version, its arguments
+ * and with them the set of devices, processor, sizes. Where two are equal, one's state can be loaded by the
+ * other.
+ */
+int engine_key(const struct paths *paths, const struct engine_machine *machine, char ret[ENGINE_KEY_BYTES],
+	       struct err *err);
 
 /* The version line of QEMU, asked with a limit and remembered until its file changes. */
 int engine_version(const struct paths *paths, char ret[ENGINE_TEXT_BYTES], struct err *err);

@@ -1,5 +1,8 @@
 /*
  * Why it looks as it does
+ *   Memory is a file without a name (memfd). Machines that start from one saved state map the same sealed
+ * one privately: what they write stays with them, and neither a write nor a discard can change what the next
+ * one starts from.
  *   q35 under TCG: the smaller `microvm` machine hangs at random in timer calibration there.
  *   thread=single: with a thread for each processor, QEMU's emulation (7.2 and 8.0 at least) lets one run
  * code that another is just patching. Linux patches itself all the time, and dies of it about once in some
@@ -74,7 +77,19 @@ static void add_machine(struct qemu_args *args, const struct engine_machine *mac
 	add(args, "-m");
 	add(args, "%llu", (unsigned long long)machine->memory_mib);
 	add(args, "-object");
-	add(args, "memory-backend-ram,id=ram,size=%lluM", (unsigned long long)machine->memory_mib);
+	add(args, "memory-backend-file,id=ram,size=%lluM,mem-path=/proc/self/fd/%d,share=%s",
+	    (unsigned long long)machine->memory_mib, ENGINE_MEMORY_FD,
+	    machine->memory == ENGINE_MEMORY_SHARED ? "off" : "on");
+}
+
+/* The state of the devices comes later, over a descriptor; the memory is there already. */
+static void add_restore(struct qemu_args *args)
+{
+	add(args, "-incoming");
+	add(args, "defer");
+	add(args, "-S");
+	add(args, "-global");
+	add(args, "migration.send-configuration=off");
 }
 
 static void add_kernel(struct qemu_args *args, const struct engine_machine *machine)
@@ -164,7 +179,10 @@ int qemu_args_new(const char *program, const struct engine_machine *machine, con
 		return -ENOMEM;
 	add(args, "%s", program);
 	add_machine(args, machine);
-	add_kernel(args, machine);
+	if (machine->is_restored)
+		add_restore(args);
+	else
+		add_kernel(args, machine);
 	add_devices(args, connected);
 	if (args->is_full) {
 		qemu_args_free(args);

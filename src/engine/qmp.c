@@ -5,19 +5,19 @@
 #include <errno.h>
 #include <string.h>
 
-static void keep(const char *text, struct qmp_message *ret)
+static void keep(const char *text, char ret[QMP_TEXT_BYTES])
 {
 	auto_buf struct buf shown = {0};
 	size_t len;
 
 	if (!text || text_printable(&shown, slice_text(text), false) < 0)
 		return;
-	len = shown.len < sizeof(ret->text) ? shown.len : sizeof(ret->text) - 1;
+	len = shown.len < QMP_TEXT_BYTES ? shown.len : QMP_TEXT_BYTES - 1;
 	/* Not in the middle of a character. */
 	while (len > 0 && len < shown.len && ((unsigned char)buf_text(&shown)[len] & 0xc0) == 0x80)
 		len--;
-	memcpy(ret->text, buf_text(&shown), len);
-	ret->text[len] = '\0';
+	memcpy(ret, buf_text(&shown), len);
+	ret[len] = '\0';
 }
 
 static enum parsed take(const json_t *json, struct qmp_message *ret)
@@ -28,10 +28,15 @@ static enum parsed take(const json_t *json, struct qmp_message *ret)
 	*ret = (struct qmp_message){0};
 	if (json_is_object(error)) {
 		ret->kind = QMP_ERROR;
-		keep(json_string_value(json_object_get(error, "desc")), ret);
+		keep(json_string_value(json_object_get(error, "desc")), ret->text);
 	} else if (json_is_string(event)) {
+		const json_t *data = json_object_get(json, "data");
+		const json_t *status = json_object_get(data, "status");
+
 		ret->kind = QMP_EVENT;
-		keep(json_string_value(event), ret);
+		keep(json_string_value(event), ret->text);
+		keep(json_string_value(status ? status : json_object_get(data, "device")), ret->detail);
+		ret->has_failed = json_object_get(data, "error") != NULL;
 	} else if (json_object_get(json, "return")) {
 		ret->kind = QMP_RETURN;
 	} else if (json_is_object(json_object_get(json, "QMP"))) {

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 enum { QMP_LINE_MAX_BYTES = 65536, QMP_TEXT_BYTES = 256 };
 
@@ -14,7 +15,9 @@ enum qmp_kind { QMP_GREETING, QMP_RETURN, QMP_ERROR, QMP_EVENT };
 
 struct qmp_message {
 	enum qmp_kind kind;
-	char text[QMP_TEXT_BYTES]; /* an error's description, an event's name; printable */
+	char text[QMP_TEXT_BYTES];   /* an error's description, an event's name; printable */
+	char detail[QMP_TEXT_BYTES]; /* an event's status, or the device or job that it is about */
+	bool has_failed;             /* an event of a job that ended with an error */
 };
 
 /* One line without its end. Never PARSED_MORE. */

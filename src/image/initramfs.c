@@ -2,8 +2,8 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "image/cpio.h"
-#include "image/hash.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,13 @@
 #include <time.h>
 
 enum { FORMAT_VERSION = 1, GUEST_MAX_BYTES = 64 << 20, MODULES_MAX_BYTES = 256 << 20 };
-enum { KEY_CHARS = 32, FILE_NAME_BYTES = 128, CONSOLE_MAJOR = 5, CONSOLE_MINOR = 1, OLD_SECONDS = 600 };
+enum {
+	KEY_CHARS = INITRAMFS_ID_BYTES - 1,
+	FILE_NAME_BYTES = 128,
+	CONSOLE_MAJOR = 5,
+	CONSOLE_MINOR = 1,
+	OLD_SECONDS = 600
+};
 
 static int read_guest(struct buf *ret, struct err *err)
 {
@@ -85,12 +91,6 @@ static int publish(int cache_fd, const char *file, struct slice content)
 	return r;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Same template, another key; or what a killed writer left. */
 static bool is_stale(int cache_fd, const char *entry, const char *file)
 {
@@ -107,7 +107,7 @@ static bool is_stale(int cache_fd, const char *entry, const char *file)
 static void remove_stale(int cache_fd, const char *file)
 {
 	int fd = openat(cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	__attribute__((cleanup(close_dir))) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
@@ -116,7 +116,7 @@ static void remove_stale(int cache_fd, const char *file)
 }
 
 int initramfs_open(const struct paths *paths, const char *name, const char *template_id, int modules_fd,
-		   struct err *err)
+		   char ret_id[INITRAMFS_ID_BYTES], struct err *err)
 {
 	auto_buf struct buf guest = {0}, content = {0};
 	char file[FILE_NAME_BYTES];
@@ -131,6 +131,7 @@ int initramfs_open(const struct paths *paths, const char *name, const char *temp
 	r = make_name(name, template_id, buf_slice(&guest), file);
 	if (r < 0)
 		return err_errno(err, r, "cannot name the initramfs");
+	memcpy(ret_id, file + strlen(file) - KEY_CHARS, KEY_CHARS + 1);
 	fd = openat(cache_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "image/hash.h"
+#include "base/hash.h"
 
 #include <stdint.h>
 

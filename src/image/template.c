@@ -79,13 +79,14 @@ int template_open(const struct paths *paths, const char *name, struct template *
 	modules = manifest_open_file(dir_fd, &manifest, MANIFEST_MODULES, err);
 	if (modules < 0)
 		return damaged(err, modules, name);
-	opened.initramfs = initramfs_open(paths, name, manifest.id, modules, err);
+	opened.initramfs = initramfs_open(paths, name, manifest.id, modules, opened.initramfs_id, err);
 	if (opened.initramfs < 0)
 		return err_add(err, opened.initramfs, "the template '%s'", name);
 	*ret = (struct template){.kernel = steal_fd(&opened.kernel),
 				 .initramfs = steal_fd(&opened.initramfs),
 				 .base = steal_fd(&opened.base)};
 	memcpy(ret->id, manifest.id, sizeof(ret->id));
+	memcpy(ret->initramfs_id, opened.initramfs_id, sizeof(ret->initramfs_id));
 	memcpy(ret->kernel_version, manifest.kernel_version, sizeof(ret->kernel_version));
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/paths.h"
+#include "image/initramfs.h"
 #include "image/manifest.h"
 
 struct template
@@ -13,6 +14,8 @@ struct template
 	int kernel, initramfs, base; /* read-only descriptors, owned */
 	char id[MANIFEST_ID_BYTES];  /* equal ids, equal contents */
 	char kernel_version[MANIFEST_KERNEL_BYTES];
+	char initramfs_id[INITRAMFS_ID_BYTES]; /* of what the machine boots with, the guest program included
+						*/
 };
 
 /*

@@ -12,10 +12,12 @@ struct control_client {
 	uv_poll_t watch;
 	uv_timer_t limit; /* for a client that says nothing */
 	struct control *control;
-	struct control_client *next_waiting;
+	struct control_client *next, **link;
 	struct buf in;
+	struct control_request request;
 	int fd;
 	unsigned n_open_handles;
+	bool is_closing;
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -26,37 +28,40 @@ static void on_closed(uv_handle_t *handle)
 		return;
 	client->control->n_clients--;
 	close(client->fd);
+	for (size_t i = 0; i < client->request.n_fds; i++)
+		if (client->request.fds[i] >= 0)
+			close(client->request.fds[i]);
 	buf_done(&client->in);
 	free(client);
 }
 
 static void close_client(struct control_client *client)
 {
-	struct control_client **at = &client->control->waiting;
-
-	while (*at && *at != client)
-		at = &(*at)->next_waiting;
-	if (*at)
-		*at = client->next_waiting;
+	if (client->is_closing)
+		return;
+	client->is_closing = true;
+	*client->link = client->next;
+	if (client->next)
+		client->next->link = client->link;
 	uv_close((uv_handle_t *)&client->watch, on_closed);
 	uv_close((uv_handle_t *)&client->limit, on_closed);
 }
 
 /* An answer is far smaller than a socket's buffer: what does not fit at once is not wanted. */
-static void answer(struct control_client *client, json_t *reply)
+static void answer(struct control_client *client, json_t *reply, int fd)
 {
 	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 	auto_buf struct buf line = {0};
 
 	if (text && buf_printf(&line, "%s\n", text) == 0)
-		(void)fd_send(client->fd, buf_slice(&line), NULL, 0);
+		(void)fd_send(client->fd, buf_slice(&line), &fd, fd >= 0 ? 1 : 0);
 	free(text);
 	json_decref(reply);
 }
 
 static void refuse(struct control_client *client, const char *why)
 {
-	answer(client, json_pack("{s:b, s:s}", "ok", 0, "error", why));
+	answer(client, json_pack("{s:b, s:s}", "ok", 0, "error", why), -1);
 	close_client(client);
 }
 
@@ -70,46 +75,77 @@ static void begin_exec(struct control_client *client)
 		refuse(client, err.text);
 		return;
 	}
-	answer(client, json_pack("{s:b}", "ok", 1));
+	answer(client, json_pack("{s:b}", "ok", 1), -1);
 	(void)control->ops->on_exec(control->owner, client->fd, &err);
 	close_client(client);
-}
-
-static void begin_stop(struct control_client *client)
-{
-	struct control *control = client->control;
-
-	uv_timer_stop(&client->limit);
-	client->next_waiting = control->waiting;
-	control->waiting = client;
-	control->ops->on_stop(control->owner);
 }
 
 static void obey(struct control_client *client, struct slice line)
 {
 	struct control *control = client->control;
-	json_t *request = json_loadb(line.ptr, line.len, 0, NULL);
-	const char *op = json_string_value(json_object_get(request, "op"));
+	json_t *body = json_loadb(line.ptr, line.len, JSON_REJECT_DUPLICATES, NULL);
+	const char *op = json_string_value(json_object_get(body, "op"));
 
+	uv_timer_stop(&client->limit);
 	if (!op) {
 		refuse(client, "the request is not an object with an \"op\"");
-	} else if (strcmp(op, "status") == 0) {
-		answer(client, control->ops->on_status(control->owner));
-		close_client(client);
 	} else if (strcmp(op, "exec") == 0) {
 		begin_exec(client);
-	} else if (strcmp(op, "stop") == 0) {
-		begin_stop(client);
 	} else {
-		refuse(client, "there is no such \"op\"");
+		client->request.op = op;
+		client->request.body = body;
+		client->request.ticket = ++control->last_ticket;
+		control->ops->on_request(control->owner, &client->request);
 	}
-	json_decref(request);
+	json_decref(body);
+}
+
+static struct control_client *find(struct control *control, uint64_t ticket)
+{
+	struct control_client *client = control->clients;
+
+	while (client && client->request.ticket != ticket)
+		client = client->next;
+	return client;
+}
+
+void control_answer(struct control *control, uint64_t ticket, json_t *reply, int fd)
+{
+	struct control_client *client = find(control, ticket);
+
+	if (!client) {
+		json_decref(reply);
+		return;
+	}
+	answer(client, reply ? reply : json_pack("{s:b}", "ok", 1), fd);
+	close_client(client);
+}
+
+void control_refuse(struct control *control, uint64_t ticket, const char *why)
+{
+	struct control_client *client = find(control, ticket);
+
+	if (client)
+		refuse(client, why);
+}
+
+/* The descriptors come with the first bytes. */
+static ssize_t read_request(struct control_client *client)
+{
+	struct control_request *request = &client->request;
+	char bytes[READ_BYTES];
+	size_t count = 0;
+	ssize_t len = fd_receive(client->fd, bytes, sizeof(bytes), request->fds,
+				 request->n_fds > 0 ? 0 : CONTROL_FDS_MAX, &count);
+
+	request->n_fds += count;
+	return len > 0 && buf_append(&client->in, slice_of(bytes, (size_t)len)) < 0 ? -ENOMEM : len;
 }
 
 static void on_client(uv_poll_t *watch, int status, int events)
 {
 	struct control_client *client = watch->data;
-	ssize_t count = status < 0 ? status : buf_read_fd(&client->in, client->fd, READ_BYTES);
+	ssize_t count = status < 0 ? status : read_request(client);
 	const char *end;
 
 	(void)events;
@@ -149,7 +185,14 @@ static void add_client(struct control *control, int fd)
 		close(fd);
 		return;
 	}
-	*client = (struct control_client){.control = control, .fd = fd, .n_open_handles = 2};
+	*client = (struct control_client){.control = control,
+					  .fd = fd,
+					  .n_open_handles = 2,
+					  .next = control->clients,
+					  .link = &control->clients};
+	if (client->next)
+		client->next->link = &client->next;
+	control->clients = client;
 	control->n_clients++;
 	uv_poll_init(control->loop, &client->watch, fd);
 	uv_timer_init(control->loop, &client->limit);
@@ -181,17 +224,4 @@ int control_start(struct control *control, uv_loop_t *loop, int listener, const 
 	r = r < 0 ? r : uv_poll_init(loop, &control->watch, listener);
 	control->watch.data = control;
 	return r < 0 ? r : uv_poll_start(&control->watch, UV_READABLE, on_connection);
-}
-
-void control_stopped(struct control *control, const char *error)
-{
-	while (control->waiting) {
-		struct control_client *client = control->waiting;
-
-		if (error)
-			answer(client, json_pack("{s:b, s:s}", "ok", 0, "error", error));
-		else
-			answer(client, json_pack("{s:b}", "ok", 1));
-		close_client(client);
-	}
 }

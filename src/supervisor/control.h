@@ -1,13 +1,17 @@
 /*
- * The supervisor's socket: <run>/<name>.sock in a folder that only its user can enter. A client sends one
- * line of JSON and gets one back:
+ * The control socket, for the command line and other programs of the same user: one request a connection, a
+ * line of JSON with an "op", an answer of one line.
  *
- *   {"op": "status"}   {"ok": true, "state": "running", "agent": ..., "accel": ..., "since": ..., "pids":
- * {...}}
- *   {"op": "exec"}     {"ok": true}; from then on both sides speak frames (wire/frame.h)
- *   {"op": "stop"}     {"ok": true} when the sandbox has shut down
+ *   {"op": "status"}            -> {"ok": true, "state": ..., ...}
+ *   {"op": "stats"}             -> the same and {"guest": {...}}, null where the guest does not say
+ *   {"op": "exec"}              -> {"ok": true}; from then on the connection carries frames (wire/frame.h)
+ *   {"op": "stop"}              -> {"ok": true} once it is suspended; with "cold": true once it is shut down
+ *   {"op": "pause"}, {"op": "resume"}
+ *   {"op": "save"}              -> with descriptors for a copy of the disk, the devices and the memory;
+ *                                  {"ok": true, "machine": ..., "base": ..., "base_bytes": ...}
+ *   {"op": "memory", "id": ...} -> {"ok": true} and the sealed memfd that it started from, if that is the one
  *
- * and {"ok": false, "error": "sentence"} where it cannot be done. Peers of another user are refused.
+ * What cannot be done is answered with {"ok": false, "error": sentence}.
  */
 #pragma once
 
@@ -16,32 +20,43 @@
 #include <jansson.h>
 #include <uv.h>
 
-enum { CONTROL_CLIENTS_MAX = 256, CONTROL_LINE_MAX_BYTES = 65536 };
+enum { CONTROL_CLIENTS_MAX = 256, CONTROL_LINE_MAX_BYTES = 4096, CONTROL_FDS_MAX = 3 };
+
+struct control_request {
+	const char *op;
+	const json_t *body;
+	uint64_t ticket; /* for control_answer() */
+	int fds[CONTROL_FDS_MAX];
+	size_t n_fds; /* owned by the request, closed after it unless taken (set to -1) */
+};
+
+struct control_ops {
+	/* Answers now or later with control_answer(). */
+	void (*on_request)(void *owner, struct control_request *request);
+	/* May a command be run? Then it is, and fd is lent to it. Asked with fd -1 first. */
+	int (*on_exec)(void *owner, int fd, struct err *err);
+};
 
 struct control_client;
 
-struct control_ops {
-	/* Gives the status as a new object. */
-	json_t *(*on_status)(void *owner);
-	/* Hands the connection on; borrows fd. A negative errno with a sentence refuses. */
-	int (*on_exec)(void *owner, int fd, struct err *err);
-	/* Begins to stop; control_stopped() answers. */
-	void (*on_stop)(void *owner);
-};
-
 struct control {
-	uv_poll_t watch;
 	uv_loop_t *loop;
-	const struct control_ops *ops;
-	void *owner;
+	uv_poll_t watch;
 	int listener;
 	unsigned n_clients;
-	struct control_client *waiting; /* for the stop */
+	uint64_t last_ticket;
+	struct control_client *clients;
+	const struct control_ops *ops;
+	void *owner;
 };
 
-/* Takes listener. */
+/* Takes the listening socket. */
 int control_start(struct control *control, uv_loop_t *loop, int listener, const struct control_ops *ops,
 		  void *owner);
 
-/* Answers everybody who waits for the stop. error is NULL when it went well. */
-void control_stopped(struct control *control, const char *error);
+/* Answers; takes reply, which NULL is {"ok": true}. fd goes with it, borrowed, -1 for none. A client that is
+ * gone by now is passed over. */
+void control_answer(struct control *control, uint64_t ticket, json_t *reply, int fd);
+
+/* The same with {"ok": false, "error": sentence}. */
+void control_refuse(struct control *control, uint64_t ticket, const char *why);

@@ -14,7 +14,6 @@
 #include "base/paths.h"
 #include "base/spawn.h"
 #include "base/text.h"
-#include "engine/qmp.h"
 #include "link/link.h"
 
 #include <errno.h>
@@ -30,7 +29,6 @@ enum {
 	LINK_STEADY_MS = 10000, /* a link that has lived so long may be restarted afresh */
 	QUIT_LIMIT_MS = 5000,
 	ANSWER_LIMIT_MS = 30000,
-	COMPLAINTS_MAX = 50,
 };
 
 static int make_pair(int type, int *ret_ours, int *ret_theirs)
@@ -170,7 +168,8 @@ static void take(struct machine *machine, const struct chan_message *message)
 		machine->ops->on_ready(machine->owner);
 		return;
 	case CHAN_REPLY:
-		machine->ops->on_reply(machine->owner, message->id, message->code);
+		machine->ops->on_reply(machine->owner, message->id, message->code,
+				       slice_of(message->body, message->body_len));
 		return;
 	case CHAN_LOST:
 		if (message->code != 0)
@@ -252,46 +251,11 @@ static int start_link(struct machine *machine, struct err *err)
 
 /* ---- engine ---- */
 
-static void hear_engine(struct machine *machine, const struct qmp_message *message)
+static void on_event(void *owner, const struct qmp_message *event)
 {
-	if (message->kind == QMP_ERROR && machine->n_complaints++ < COMPLAINTS_MAX)
-		log_line("the engine says: %s", message->text);
-	else if (message->kind == QMP_EVENT && strcmp(message->text, "STOP") == 0)
-		machine->ops->on_pause(machine->owner, true);
-	else if (message->kind == QMP_EVENT && strcmp(message->text, "RESUME") == 0)
-		machine->ops->on_pause(machine->owner, false);
-}
+	struct machine *machine = owner;
 
-static void on_qmp(uv_poll_t *watch, int status, int events)
-{
-	struct machine *machine = watch->data;
-	ssize_t count = status < 0 ? status : buf_read_fd(&machine->qmp_in, machine->qmp, QMP_LINE_MAX_BYTES);
-	const char *end;
-
-	(void)events;
-	if (count == -EAGAIN)
-		return;
-	while (count > 0 && (end = memchr(buf_text(&machine->qmp_in), '\n', machine->qmp_in.len))) {
-		size_t len = (size_t)(end - buf_text(&machine->qmp_in));
-		struct qmp_message message;
-
-		if (qmp_parse(slice_of(buf_text(&machine->qmp_in), len), &message) == PARSED_OK)
-			hear_engine(machine, &message);
-		buf_drop(&machine->qmp_in, len + 1);
-	}
-	if (count <= 0 || machine->qmp_in.len > QMP_LINE_MAX_BYTES)
-		uv_poll_stop(watch);
-}
-
-/* Commands are far smaller than the socket's buffer: one that does not fit at once finds an engine that does
- * not read. */
-static int command_engine(struct machine *machine, const char *command)
-{
-	auto_buf struct buf line = {0};
-	int r = qmp_format(&line, command);
-
-	r = r < 0 ? r : (int)buf_write_fd(&line, machine->qmp);
-	return r < 0 ? r : line.len > 0 ? -EAGAIN : 0;
+	machine->ops->on_event(machine->owner, event);
 }
 
 static void on_engine_end(uv_poll_t *watch, int status, int events)
@@ -302,12 +266,16 @@ static void on_engine_end(uv_poll_t *watch, int status, int events)
 	(void)status, (void)events;
 	waitpid(machine->engine, &how, 0);
 	machine->engine = 0;
+	machine->was_killed = !machine->why && WIFSIGNALED(how);
 	if (!machine->why && (!WIFEXITED(how) || WEXITSTATUS(how) != 0))
 		machine->why = "its engine failed";
 	machine->is_ending = true;
 	close_watch(&machine->engine_watch, &machine->engine_pidfd);
-	close_watch(&machine->qmp_watch, &machine->qmp);
+	monitor_close(&machine->monitor);
 	end_link(machine);
+	close(steal_fd(&machine->control));
+	close(steal_fd(&machine->console));
+	close(steal_fd(&machine->engine_errors));
 	uv_close((uv_handle_t *)&machine->kill_timer, NULL);
 	uv_close((uv_handle_t *)&machine->answer_timer, NULL);
 	machine->ops->on_end(machine->owner, machine->why);
@@ -316,14 +284,15 @@ static void on_engine_end(uv_poll_t *watch, int status, int events)
 static int start_engine(struct machine *machine, const struct engine_machine *kind,
 			const struct machine_files *files, struct err *err)
 {
-	autofd int qmp = -1, console = -1, control = -1, errors = -1;
+	autofd int monitor = -1, qmp = -1, console = -1, control = -1, errors = -1;
 	struct engine_files engine = {.kernel = files->kernel,
 				      .initramfs = files->initramfs,
 				      .base = files->base,
 				      .disk = files->disk,
+				      .memory = files->memory,
 				      .network = -1};
 	int pipe_fds[2];
-	int r = make_pair(SOCK_STREAM, &machine->qmp, &qmp);
+	int r = make_pair(SOCK_STREAM, &monitor, &qmp);
 
 	r = r < 0 ? r : make_pair(SOCK_STREAM, &machine->console, &console);
 	r = r < 0 ? r : make_pair(SOCK_STREAM, &machine->control, &control);
@@ -339,8 +308,11 @@ static int start_engine(struct machine *machine, const struct engine_machine *ki
 	engine.console = console;
 	engine.control = control;
 	engine.errors = errors;
-	r = fd_set_nonblock(machine->qmp);
-	return r < 0 ? r : engine_start(kind, &engine, &machine->engine, err);
+	r = engine_start(kind, &engine, &machine->engine, err);
+	if (r < 0)
+		return r;
+	r = monitor_open(&machine->monitor, machine->loop, steal_fd(&monitor), on_event, machine);
+	return r < 0 ? err_errno(err, r, "cannot talk to the engine") : 0;
 }
 
 int machine_start(struct machine *machine, uv_loop_t *loop, const struct engine_machine *kind,
@@ -358,7 +330,7 @@ int machine_start(struct machine *machine, uv_loop_t *loop, const struct engine_
 				    .control = -1,
 				    .console = -1,
 				    .engine_errors = -1,
-				    .qmp = -1,
+				    .monitor = {.fd = -1},
 				    .console_log = files->console_log,
 				    .engine_log = files->engine_log};
 	uv_timer_init(loop, &machine->kill_timer);
@@ -369,11 +341,6 @@ int machine_start(struct machine *machine, uv_loop_t *loop, const struct engine_
 		return r;
 	r = watch_child(machine, machine->engine, &machine->engine_watch, &machine->engine_pidfd,
 			on_engine_end);
-	r = r < 0 ? r : uv_poll_init(loop, &machine->qmp_watch, machine->qmp);
-	machine->qmp_watch.data = machine;
-	r = r < 0 ? r : uv_poll_start(&machine->qmp_watch, UV_READABLE, on_qmp);
-	/* Events come only after this. */
-	r = r < 0 ? r : command_engine(machine, "qmp_capabilities");
 	if (r < 0)
 		return err_errno(err, r, "cannot watch the engine");
 	return start_link(machine, err);
@@ -402,7 +369,7 @@ int machine_stream(struct machine *machine, const char *path, int fd)
 
 void machine_continue(struct machine *machine)
 {
-	(void)command_engine(machine, "cont");
+	(void)monitor_ask(&machine->monitor, "cont", NULL, -1, NULL, NULL);
 }
 
 void machine_quit(struct machine *machine, const char *why)
@@ -411,7 +378,7 @@ void machine_quit(struct machine *machine, const char *why)
 		return;
 	machine->is_ending = true;
 	machine->why = why;
-	if (command_engine(machine, "quit") < 0)
+	if (monitor_ask(&machine->monitor, "quit", NULL, -1, NULL, NULL) < 0)
 		kill(machine->engine, SIGKILL);
 	uv_timer_start(&machine->kill_timer, on_kill_timer, QUIT_LIMIT_MS, 0);
 }

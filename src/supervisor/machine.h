@@ -6,13 +6,14 @@
 
 #include "base/err.h"
 #include "engine/engine.h"
+#include "supervisor/monitor.h"
 #include "wire/chan.h"
 
 #include <uv.h>
 
 /* What the supervisor hands to machine_start(); borrowed. */
 struct machine_files {
-	int kernel, initramfs, base, disk;
+	int kernel, initramfs, base, disk, memory;
 	int console_log, engine_log;
 };
 
@@ -20,9 +21,9 @@ struct machine_ops {
 	/* The guest answers: for the first time, or again through a new link. */
 	void (*on_ready)(void *owner);
 	/* The answer to machine_request(); status 0 where the question could not be asked. */
-	void (*on_reply)(void *owner, uint32_t id, unsigned status);
-	/* The engine has stopped the processor because its disk could not be written, or it goes on. */
-	void (*on_pause)(void *owner, bool is_paused);
+	void (*on_reply)(void *owner, uint32_t id, unsigned status, struct slice body);
+	/* What the engine tells of its own accord. */
+	void (*on_event)(void *owner, const struct qmp_message *event);
 	/* The engine has ended; nothing of the machine runs any more. why is for a person, NULL where it
 	 * ended by itself. */
 	void (*on_end)(void *owner, const char *why);
@@ -32,7 +33,7 @@ struct machine {
 	uv_loop_t *loop;
 	const struct machine_ops *ops;
 	void *owner;
-	uv_poll_t engine_watch, link_watch, channel_watch, qmp_watch;
+	uv_poll_t engine_watch, link_watch, channel_watch;
 	uv_timer_t kill_timer;
 	uv_timer_t answer_timer; /* for a new link to a guest that has answered before */
 	pid_t engine, link;
@@ -40,14 +41,13 @@ struct machine {
 	int channel;          /* to the link; -1 while there is none */
 	int control, console; /* the link's ends, kept so that another link can go on with them */
 	int engine_errors;    /* read end of what the engine says on standard error */
-	int qmp;
+	struct monitor monitor;
 	int console_log, engine_log; /* borrowed */
-	struct buf qmp_in;
 	int64_t link_started_ms;
 	unsigned link_restarts;
-	unsigned n_complaints; /* of the engine, as far as they were logged */
 	bool is_ready, was_ready, is_ending;
 	const char *why; /* why it was ended, if not by itself */
+	bool was_killed; /* by a signal that nobody here has sent */
 };
 
 int machine_start(struct machine *machine, uv_loop_t *loop, const struct engine_machine *kind,

@@ -9,14 +9,14 @@
 
 enum { START_ROOM_MIN_MIB = 128, GO_ON_ROOM_MIB = 64, LOG_READ_BYTES = 8 << 20, LOG_NAME_BYTES = 64 };
 
-int place_open(struct place *place, const char *name, struct sandbox *ret, struct err *err)
+int place_open(struct place *place, enum shelf shelf, const char *name, struct sandbox *ret, struct err *err)
 {
 	int r = paths_open(&place->paths, err);
 
-	r = r < 0 ? r : sandbox_load(&place->paths, name, ret, err);
+	r = r < 0 ? r : sandbox_load(&place->paths, shelf, name, ret, err);
 	if (r < 0)
 		return r;
-	place->dir = sandbox_open_dir(&place->paths, name, err);
+	place->dir = sandbox_open_dir(&place->paths, shelf, name, err);
 	if (place->dir < 0)
 		return place->dir;
 	place->lock = sandbox_lock(place->dir);
@@ -30,7 +30,9 @@ int place_open(struct place *place, const char *name, struct sandbox *ret, struc
 	if (place->run_dir < 0)
 		return err_errno(err, place->run_dir, "cannot open '%s'", place->paths.run);
 	snprintf(place->name, sizeof(place->name), "%s", name);
-	snprintf(place->socket_name, sizeof(place->socket_name), "%s.sock", name);
+	/* What is no sandbox is not found by a sandbox's name. */
+	snprintf(place->socket_name, sizeof(place->socket_name), "%s%s.sock",
+		 shelf == SHELF_SANDBOXES ? "" : ".", name);
 	return 0;
 }
 

@@ -14,7 +14,7 @@ struct place {
 };
 
 /* Opens and locks it, and gives the sandbox's description. -EBUSY when somebody else has the lock. */
-int place_open(struct place *place, const char *name, struct sandbox *ret, struct err *err);
+int place_open(struct place *place, enum shelf shelf, const char *name, struct sandbox *ret, struct err *err);
 
 /* -ENOSPC with a sentence when there is not even the room for a start. */
 int place_check_room(const struct place *place, struct err *err);

@@ -93,9 +93,10 @@ static int take(const json_t *json, struct sandbox *ret)
 	return env_from_json(env, &ret->env);
 }
 
-int sandbox_load(const struct paths *paths, const char *name, struct sandbox *ret, struct err *err)
+int sandbox_load(const struct paths *paths, enum shelf shelf, const char *name, struct sandbox *ret,
+		 struct err *err)
 {
-	autofd int dir = sandbox_open_dir(paths, name, err);
+	autofd int dir = sandbox_open_dir(paths, shelf, name, err);
 	auto_sandbox struct sandbox sandbox = {0};
 	auto_json json_t *json = NULL;
 	auto_buf struct buf text = {0};
@@ -105,15 +106,14 @@ int sandbox_load(const struct paths *paths, const char *name, struct sandbox *re
 		return dir;
 	r = file_read(dir, "sandbox.json", FILE_MAX_BYTES, &text);
 	if (r < 0)
-		return err_errno(err, r, "cannot read the description of sandbox '%s'", name);
+		return err_errno(err, r, "cannot read the description of %s '%s'", sandbox_word(shelf), name);
 	json = json_loadb(buf_text(&text), text.len, 0, NULL);
 	r = json ? take(json, &sandbox) : -EINVAL;
 	if (r == 0 && strcmp(sandbox.name, name) != 0)
 		r = -EINVAL;
 	if (r < 0)
-		return err_set(err, r,
-			       "sandbox.json of sandbox '%s' is damaged: 'sbx rm %s' removes the sandbox",
-			       name, name);
+		return err_set(err, r, "sandbox.json of %s '%s' is damaged: 'sbx %srm %s' removes it",
+			       sandbox_word(shelf), name, shelf == SHELF_SNAPSHOTS ? "snapshot " : "", name);
 	*ret = sandbox;
 	sandbox = (struct sandbox){0};
 	return 0;

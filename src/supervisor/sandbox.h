@@ -3,12 +3,15 @@
  *
  *   sandbox.json   what was asked for when it was made
  *   disk.img       its sparse disk
+ *   saved/, base   where it goes on, unless it was shut down (saved.h)
  *   console.log    what the guest's kernel said, made printable and limited
  *   supervisor.log what its supervisor and the roles said
  *   ….log.1        the same of the run before
  *   lock           locked by its supervisor while it runs, and by whoever removes it
  *
- * A folder appears under its name only when it is whole (rename), and leaves the name before it is emptied.
+ * Named snapshots (<data>/snapshots/<name>) and what new sandboxes start from (<cache>/starts/<key>) are such
+ * folders too, on other shelves. A folder appears under its name only when it is whole (rename), and leaves
+ * the name before it is emptied.
  */
 #pragma once
 
@@ -20,6 +23,8 @@
 enum { SANDBOX_NAME_MIN = 1, SANDBOX_NAME_MAX = 63, SANDBOX_ENV_MAX = 1024 };
 
 #define SANDBOX_NAME_RULE "use 1 to 63 letters, digits, '-' and '.', the first one a letter or digit"
+
+enum shelf { SHELF_SANDBOXES, SHELF_SNAPSHOTS, SHELF_STARTS };
 
 struct sandbox {
 	char name[SANDBOX_NAME_MAX + 1];
@@ -38,25 +43,26 @@ void sandbox_done(struct sandbox *sandbox);
 
 bool sandbox_name_ok(const char *name);
 
-/*
- * Makes the folder and the disk. sandbox->machine_id and created are filled in. -EEXIST when the name is in
- * use, -ENOSPC when the file system cannot hold even a little of the disk.
- */
-int sandbox_create(const struct paths *paths, struct sandbox *sandbox, struct err *err);
+/* What a person calls what lies there. */
+const char *sandbox_word(enum shelf shelf);
+
+/* Opens the folder of all of them, which is made if need be. */
+int sandbox_open_shelf(const struct paths *paths, enum shelf shelf, struct err *err);
 
 /* Reads one; -ENOENT when there is none of that name. Free with sandbox_done(). */
-int sandbox_load(const struct paths *paths, const char *name, struct sandbox *ret, struct err *err);
+int sandbox_load(const struct paths *paths, enum shelf shelf, const char *name, struct sandbox *ret,
+		 struct err *err);
 
 /* Opens its folder. Returns the descriptor or a negative errno with a sentence. */
-int sandbox_open_dir(const struct paths *paths, const char *name, struct err *err);
+int sandbox_open_dir(const struct paths *paths, enum shelf shelf, const char *name, struct err *err);
 
 /* The names of all, sorted, NULL-ended, in one block to be freed with sandbox_names_free(). Tidies left-overs
  * up. */
-int sandbox_names(const struct paths *paths, char ***ret, struct err *err);
+int sandbox_names(const struct paths *paths, enum shelf shelf, char ***ret, struct err *err);
 void sandbox_names_free(char **names);
 
-/* Removes a sandbox that does not run; -EBUSY when it does. */
-int sandbox_remove(const struct paths *paths, const char *name, struct err *err);
+/* Removes one that is not in use; -EBUSY when it is. */
+int sandbox_remove(const struct paths *paths, enum shelf shelf, const char *name, struct err *err);
 
 /*
  * Takes the lock that says "this one runs" or "this one goes". Returns a descriptor to be kept open; -EBUSY

@@ -1,10 +1,11 @@
 /*
- * How a command line starts `sbx-supervisor NAME` and what it hears from it. The descriptors are the
+ * How a command line starts `sbx-supervisor NAME TEMPLATE-ID`, or `sbx-supervisor NAME TEMPLATE-ID start` to
+ * make the state that new sandboxes start from, and what it hears from it. The descriptors are the
  * supervisor's; the environment names the state folders (base/paths.h).
  *
  * On SUPERVISOR_STARTER_FD, lines of JSON come back: {"event": "phase", "text": ...} while it starts, then
- * {"event": "ready"} or {"event": "failed", "error": ...}. A starter that closes its end before that gets its
- * wish: nothing of the start is left.
+ * {"event": "ready"} or {"event": "failed", "error": ...}; {"event": "note", "text": ...} is for the person.
+ * A starter that closes its end before that gets its wish: nothing of the start is left.
  */
 #pragma once
 
@@ -13,5 +14,6 @@ enum {
 	SUPERVISOR_KERNEL_FD = 4,
 	SUPERVISOR_INITRAMFS_FD = 5,
 	SUPERVISOR_BASE_FD = 6,
-	SUPERVISOR_FDS = 7,
+	SUPERVISOR_MEMORY_FD = 7, /* the sealed memory that others have started from, if there is any */
+	SUPERVISOR_FDS = 8,
 };

@@ -103,6 +103,8 @@ static void start(struct machine *machine)
 					      .network = -1,
 					      .errors = STDERR_FILENO}};
 	assert_int_equal(ftruncate(files->disk, DISK_BYTES), 0);
+	files->memory = memfd_create("ram", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(files->memory, (off_t)kind.memory_mib << 20), 0);
 	pair(&machine->qmp, &files->qmp);
 	pair(&machine->console, &files->console);
 	pair(&machine->control, &files->control);

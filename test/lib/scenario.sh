@@ -87,12 +87,13 @@ home_shared() {
 	fi
 }
 
-# A state folder of this scenario's own, with the same template in it.
+# A state folder of this scenario's own, with the same template and the same start states in it.
 home_own() {
 	own_home=$(mktemp -d)
 	export SBX_HOME=$own_home
-	mkdir -p "$own_home/data"
+	mkdir -p "$own_home/data" "$own_home/cache" "$SBX_TEST_HOME/cache/starts"
 	ln -s "$SBX_TEST_HOME/data/templates" "$own_home/data/templates"
+	ln -s "$SBX_TEST_HOME/cache/starts" "$own_home/cache/starts"
 }
 
 # Names in the shared state that this scenario makes and that go with it.
@@ -106,6 +107,18 @@ within() { # within SECONDS COMMAND...: waits until the command succeeds
 		read -r -t 0.1 <> <(:)
 	done
 	return 0
+}
+
+# Makes the image "tiny" of the sandbox's own shell, cat and sleep: make_image SANDBOX
+make_image() {
+	"$SBX" exec "$1" sh -ec '
+		cd "$(mktemp -d)"
+		mkdir -p root/bin root/lib64 root/lib/x86_64-linux-gnu
+		cp /usr/bin/dash root/bin/sh
+		cp /usr/bin/cat /usr/bin/sleep root/bin/
+		cp -L /lib64/ld-linux-x86-64.so.2 root/lib64/
+		cp -L /lib/x86_64-linux-gnu/libc.so.6 root/lib/x86_64-linux-gnu/
+		tar -C root -c . | docker import - tiny >/dev/null'
 }
 
 now_ms() { date +%s%3N; }

@@ -26,14 +26,14 @@ is "no space: status 1" $? 1
 like "no space: how much is needed" "$(cat "$scratch/err")" "only [0-9]+ MiB are free .* at least [0-9]+ MiB"
 
 # Enough to begin with, too little for what the guest writes: it waits for space instead of losing anything.
-small='mkdir -p $SBX_HOME/data/sandboxes && mount -t tmpfs -o size=400m small $SBX_HOME/data/sandboxes'
+small='mkdir -p $SBX_HOME/data/sandboxes && mount -t tmpfs -o size=800m small $SBX_HOME/data/sandboxes'
 without "$small" bash -c '
 	"$0" create shell --name cc -q >/dev/null &&
 	"$0" exec cc sh -c "dd if=/dev/urandom of=/home/agent/big bs=1M count=600 conv=fsync" >/dev/null 2>&1 &
 	end=$((SECONDS + 120))
 	until "$0" ls | grep -q "disk full"; do [ $SECONDS -lt $end ] || break; read -r -t 0.5 <> <(:); done
 	"$0" ls
-	mount -o remount,size=1g "$SBX_HOME/data/sandboxes"
+	mount -o remount,size=2g "$SBX_HOME/data/sandboxes"
 	wait %1 && "$0" exec cc sh -c "stat -c %s /home/agent/big"
 	"$0" rm -f cc' "$SBX" >"$scratch/out" 2>&1
 like "a full disk is shown" "$(cat "$scratch/out")" "^cc .*disk full"

@@ -8,14 +8,7 @@ like "docker version shows the client" "$version" "^Client:"
 like "and the server" "$version" "^Server:"
 is "its storage does not lie on overlayfs" "$("$SBX" exec shared stat -f -c %T /var/lib/docker)" "ext2/ext3"
 
-"$SBX" exec shared sh -ec '
-	cd "$(mktemp -d)"
-	mkdir -p root/bin root/lib64 root/lib/x86_64-linux-gnu
-	cp /usr/bin/dash root/bin/sh
-	cp /usr/bin/cat root/bin/
-	cp -L /lib64/ld-linux-x86-64.so.2 root/lib64/
-	cp -L /lib/x86_64-linux-gnu/libc.so.6 root/lib/x86_64-linux-gnu/
-	tar -C root -c . | docker import - tiny >/dev/null' >"$scratch/import" 2>&1
+make_image shared >"$scratch/import" 2>&1
 is "an image can be made" $? 0
 is "a container runs" "$("$SBX" exec shared docker run --rm tiny /bin/sh -c 'echo inside')" inside
 like "in a name space of its own" "$("$SBX" exec shared docker run --rm tiny /bin/cat /proc/self/cgroup)" "^0::"

@@ -4,17 +4,20 @@
 home_own
 cd "$scratch" || exit
 
-supervisor_of() { pgrep -f "^sbx-supervisor $1\$"; }
+supervisor_of() { pgrep -f "^sbx-supervisor $1 "; }
 starting() { "$SBX" ls | grep -q "^$1 .*starting"; }
 
 for signal in INT KILL; do
-	"$SBX" run shell --name "stop-$signal" -- -c true >/dev/null 2>&1 &
+	# A boot takes long enough to be interrupted.
+	"$SBX" create shell --name "stop-$signal" -q >/dev/null
+	"$SBX" stop --cold "stop-$signal"
+	"$SBX" run --name "stop-$signal" -- -c true >/dev/null 2>&1 &
 	caller=$!
 	check "a start begins" within 20 starting "stop-$signal"
 	supervisor=$(supervisor_of "stop-$signal")
 	children=$(pgrep -P "$supervisor")
 	if [ $signal = INT ]; then
-		"$SBX" run shell --name "stop-$signal" -- -c true 2>"$scratch/err" </dev/null
+		"$SBX" run --name "stop-$signal" -- -c true 2>"$scratch/err" </dev/null
 		is "a second run meanwhile is refused" $? 1
 		like "with a sentence" "$(cat "$scratch/err")" "is being started by another command"
 	fi
@@ -27,5 +30,5 @@ for signal in INT KILL; do
 	done
 	is "... and no socket is left" "$(find "$SBX_HOME/run" -name '*.sock')" ""
 done
-is "the name can be used at once" "$("$SBX" run shell --name stop-KILL -- -c 'echo fine')" fine
+is "the name can be used at once" "$("$SBX" run --name stop-KILL -- -c 'echo fine')" fine
 done_testing

@@ -4,16 +4,18 @@
 home_own
 
 left() { find "$SBX_HOME/run" "$SBX_HOME/data/sandboxes" -mindepth 1 -maxdepth 1 -not -name victim; }
-supervisor_of() { pgrep -f "^sbx-supervisor victim\$"; }
+supervisor_of() { pgrep -f "^sbx-supervisor victim "; }
 role_of() { pgrep -P "$(supervisor_of)" -f "$1"; }
 # The kernel has been loaded and runs: the engine has used a quarter of a second.
 is_booting() { [ "$(awk '{ print $14 + $15 }' "/proc/$(role_of 'memory-backend=ram')/stat")" -ge 25 ]; }
 state_is() { "$SBX" ls | grep -q "^victim .*$1"; }
 
-# ---- while it starts ----
+# ---- while it boots ----
+"$SBX" create shell --name victim -q >/dev/null
 for role in supervisor engine link; do
 	for stage in early booting; do
-		"$SBX" create shell --name victim -q >"$scratch/out" 2>"$scratch/err" &
+		"$SBX" stop --cold victim
+		"$SBX" exec victim echo up >"$scratch/out" 2>"$scratch/err" &
 		caller=$!
 		within 20 state_is starting
 		supervisor=$(supervisor_of)
@@ -26,20 +28,18 @@ for role in supervisor engine link; do
 		wait $caller
 		status=$?
 		if [ $role = link ]; then
-			is "$stage: a link that is killed during the start is replaced" "$status$(cat "$scratch/out")" 0victim
+			is "$stage: a link that is killed during the start is replaced" "$status$(cat "$scratch/out")" 0up
 		else
 			is "$stage: the start fails when the $role is killed" $status 1
 			like "... with a sentence" "$(cat "$scratch/err")" "^sbx: .*victim"
 			check "... and the supervisor is gone" within 10 is_gone "$supervisor"
-			is "... and the sandbox that nobody could use too" "$("$SBX" ls -q)" ""
+			is "... and the next command starts it" "$("$SBX" exec victim echo up)" up
 		fi
-		"$SBX" rm --all --force
-		is "... and nothing is left" "$(left)" ""
+		is "... and nothing else is there" "$(left)" "$SBX_HOME/run/victim.sock"
 	done
 done
 
 # ---- while it runs ----
-"$SBX" create shell --name victim -q >/dev/null
 "$SBX" exec victim sh -c 'echo kept >~/file; sync'
 
 "$SBX" exec victim sleep 1000 >/dev/null 2>"$scratch/err" &

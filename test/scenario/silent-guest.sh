@@ -4,13 +4,13 @@
 home_own
 
 "$SBX" create shell --name silent -q >/dev/null
-"$SBX" stop silent
+"$SBX" stop --cold silent
 SBX_START_LIMIT=1 "$SBX" exec silent true 2>"$scratch/err"
 is "the start fails" $? 1
 like "in one sentence" "$(cat "$scratch/err")" "did not answer in time"
 log=$(grep -o "/[^ ]*console[^ ]*[.]log" "$scratch/err")
 check "that names the console log, which is there" test -e "$log"
-is "nothing runs" "$(pgrep -f '^sbx-supervisor silent$')" ""
+is "nothing runs" "$(pgrep -f '^sbx-supervisor silent ')" ""
 is "the sandbox is kept" "$("$SBX" ls -q)" silent
 
 # A disk on which there is no file system: the guest says so and switches itself off.

@@ -30,6 +30,17 @@ static unsigned count(const struct qemu_args *args, const char *option, const ch
 	return found;
 }
 
+static size_t index_of(const struct qemu_args *args, const char *beginning)
+{
+	char *const *list = qemu_args_list(args);
+	size_t i = 0;
+
+	while (list[i] && strncmp(list[i], beginning, strlen(beginning)) != 0)
+		i++;
+	assert_non_null(list[i]);
+	return i;
+}
+
 static void test_accelerators(void **state)
 {
 	struct qemu_args *tcg = make(ENGINE_TCG, true), *kvm = make(ENGINE_KVM, true);
@@ -64,6 +75,31 @@ static void test_same_devices(void **state)
 	qemu_args_free(few);
 }
 
+/* The same devices, and memory that no write of one machine changes for the next. */
+static void test_restored(void **state)
+{
+	struct engine_machine machine = {.accel = ENGINE_TCG, .cpus = 1, .memory_mib = 512};
+	const bool connected[ENGINE_FDS] = {false};
+	struct qemu_args *booted, *restored;
+
+	(void)state;
+	assert_int_equal(qemu_args_new("/usr/bin/qemu", &machine, connected, &booted), 0);
+	machine.memory = ENGINE_MEMORY_SHARED;
+	machine.is_restored = true;
+	assert_int_equal(qemu_args_new("/usr/bin/qemu", &machine, connected, &restored), 0);
+	assert_int_equal(
+		count(booted, "-object", "memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/"), 1);
+	assert_non_null(strstr(qemu_args_list(booted)[index_of(booted, "memory-backend-file")], "share=on"));
+	assert_non_null(
+		strstr(qemu_args_list(restored)[index_of(restored, "memory-backend-file")], "share=off"));
+	assert_int_equal(count(booted, "-device", ""), count(restored, "-device", ""));
+	assert_int_equal(count(booted, "-incoming", ""), 0);
+	assert_int_equal(count(restored, "-incoming", "defer"), 1);
+	assert_int_equal(count(restored, "-kernel", ""), 0);
+	qemu_args_free(booted);
+	qemu_args_free(restored);
+}
+
 static void test_what_must_not_be(void **state)
 {
 	static const char *const words[] = {"netdev", "virtio-net", "balloon", "usb-", "VGA", "virtfs", "9p"};
@@ -86,6 +122,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accelerators),
 		cmocka_unit_test(test_same_devices),
+		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_what_must_not_be),
 	};
 

@@ -26,6 +26,19 @@ static void test_kinds(void **state)
 			 PARSED_OK);
 	assert_int_equal(message.kind, QMP_EVENT);
 	assert_string_equal(message.text, "STOP");
+	assert_string_equal(message.detail, "");
+	assert_int_equal(parse("{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}", &message),
+			 PARSED_OK);
+	assert_string_equal(message.detail, "completed");
+	assert_false(message.has_failed);
+	assert_int_equal(parse("{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"copy\\u001b\", "
+			       "\"error\": \"no space\"}}",
+			       &message),
+			 PARSED_OK);
+	assert_string_equal(message.detail, "copy\\x1b");
+	assert_true(message.has_failed);
+	assert_int_equal(parse("{\"event\": \"X\", \"data\": [1]}", &message), PARSED_OK);
+	assert_string_equal(message.detail, "");
 }
 
 static void test_refused(void **state)

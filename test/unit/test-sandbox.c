@@ -1,4 +1,5 @@
 #include "supervisor/sandbox.h"
+#include "supervisor/stage.h"
 
 #include "base/file.h"
 
@@ -60,6 +61,15 @@ static void test_names(void **state)
 	assert_true(sandbox_name_ok(longest));
 }
 
+static int create(const struct paths *paths, struct sandbox *sandbox, struct err *err)
+{
+	auto_stage struct stage stage = STAGE_NONE;
+	int r = stage_open(paths, SHELF_SANDBOXES, sandbox, &stage, err);
+
+	r = r < 0 ? r : stage_make_disk(&stage, sandbox->disk_mib, err);
+	return r < 0 ? r : stage_publish(&stage, sandbox, err);
+}
+
 static void test_made_read_and_removed(void **state)
 {
 	const struct paths *paths = *state;
@@ -71,21 +81,21 @@ static void test_made_read_and_removed(void **state)
 
 	made.env = calloc(2, sizeof(char *));
 	made.env[0] = strdup("A=b\nc \"d\"");
-	assert_int_equal(sandbox_create(paths, &made, NULL), 0);
-	assert_int_equal(sandbox_create(paths, &again, &err), -EEXIST);
-	assert_int_equal(sandbox_load(paths, "box", &read, NULL), 0);
+	assert_int_equal(create(paths, &made, NULL), 0);
+	assert_int_equal(create(paths, &again, &err), -EEXIST);
+	assert_int_equal(sandbox_load(paths, SHELF_SANDBOXES, "box", &read, NULL), 0);
 	assert_string_equal(read.workspace, "/src/pro ject");
 	assert_string_equal(read.env[0], "A=b\nc \"d\"");
 	assert_null(read.env[1]);
 	assert_string_equal(read.machine_id, made.machine_id);
 	assert_int_equal(read.memory_mib, 1024);
-	assert_int_equal(sandbox_names(paths, &names, NULL), 0);
+	assert_int_equal(sandbox_names(paths, SHELF_SANDBOXES, &names, NULL), 0);
 	assert_string_equal(names[0], "box");
 	assert_null(names[1]);
 	sandbox_names_free(names);
-	assert_int_equal(sandbox_remove(paths, "box", NULL), 0);
-	assert_int_equal(sandbox_remove(paths, "box", &err), -ENOENT);
-	assert_int_equal(sandbox_load(paths, "../sandboxes", &read, &err), -EINVAL);
+	assert_int_equal(sandbox_remove(paths, SHELF_SANDBOXES, "box", NULL), 0);
+	assert_int_equal(sandbox_remove(paths, SHELF_SANDBOXES, "box", &err), -ENOENT);
+	assert_int_equal(sandbox_load(paths, SHELF_SANDBOXES, "../sandboxes", &read, &err), -EINVAL);
 }
 
 static void test_a_locked_one_stays(void **state)
@@ -95,14 +105,14 @@ static void test_a_locked_one_stays(void **state)
 	autofd int dir = -1, lock = -1;
 	struct err err;
 
-	assert_int_equal(sandbox_create(paths, &made, NULL), 0);
-	dir = sandbox_open_dir(paths, "box", NULL);
+	assert_int_equal(create(paths, &made, NULL), 0);
+	dir = sandbox_open_dir(paths, SHELF_SANDBOXES, "box", NULL);
 	lock = sandbox_lock(dir);
 	assert_true(lock >= 0);
 	assert_int_equal(sandbox_lock(dir), -EBUSY);
-	assert_int_equal(sandbox_remove(paths, "box", &err), -EBUSY);
+	assert_int_equal(sandbox_remove(paths, SHELF_SANDBOXES, "box", &err), -EBUSY);
 	close(steal_fd(&lock));
-	assert_int_equal(sandbox_remove(paths, "box", NULL), 0);
+	assert_int_equal(sandbox_remove(paths, SHELF_SANDBOXES, "box", NULL), 0);
 }
 
 static void test_left_overs_go(void **state)
@@ -118,7 +128,7 @@ static void test_left_overs_go(void **state)
 	assert_int_equal(file_make_dirs(path, NULL), 0);
 	snprintf(path, sizeof(path), "%s/sandboxes/.new-%d-box", paths->data, getpid());
 	assert_int_equal(file_make_dirs(path, NULL), 0);
-	assert_int_equal(sandbox_names(paths, &names, NULL), 0);
+	assert_int_equal(sandbox_names(paths, SHELF_SANDBOXES, &names, NULL), 0);
 	assert_null(names[0]);
 	sandbox_names_free(names);
 	assert_int_equal(access(path, F_OK), 0);
@@ -143,14 +153,14 @@ static void test_damage_is_named(void **state)
 	auto_sandbox struct sandbox made = describe("box");
 	autofd int dir = -1;
 
-	assert_int_equal(sandbox_create(paths, &made, NULL), 0);
-	dir = sandbox_open_dir(paths, "box", NULL);
+	assert_int_equal(create(paths, &made, NULL), 0);
+	dir = sandbox_open_dir(paths, SHELF_SANDBOXES, "box", NULL);
 	for (size_t i = 0; i < array_len(texts); i++) {
 		auto_sandbox struct sandbox read = {0};
 		struct err err = {.text = ""};
 
 		assert_int_equal(file_write_atomic(dir, "sandbox.json", 0600, slice_text(texts[i]), NULL), 0);
-		assert_true(sandbox_load(paths, "box", &read, &err) < 0);
+		assert_true(sandbox_load(paths, SHELF_SANDBOXES, "box", &read, &err) < 0);
 		assert_non_null(strstr(err.text, "sbx rm box"));
 	}
 }

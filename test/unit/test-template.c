@@ -96,7 +96,7 @@ static void expect_damage(struct world *world, const char *word)
 static void test_good(void **state)
 {
 	struct world *world = *state;
-	auto_template struct template template = {-1, -1, -1, "", ""};
+	auto_template struct template template = {-1, -1, -1, "", "", ""};
 	auto_buf struct buf content = {0};
 	struct err err = {0};
 
@@ -114,7 +114,7 @@ static void test_good(void **state)
 
 static ino_t initramfs_inode(struct world *world)
 {
-	auto_template struct template template = {-1, -1, -1, "", ""};
+	auto_template struct template template = {-1, -1, -1, "", "", ""};
 	struct stat info;
 
 	assert_int_equal(template_open(&world->paths, "base", &template, NULL), 0);

@@ -1,4 +1,4 @@
-#include "image/hash.h"
+#include "base/hash.h"
 
 #include "base/mem.h"
 

@@ -1,0 +1,212 @@
+#include "supervisor/life.h"
+
+#include "base/file.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* Written there first, so that what has the right name is whole. */
+static const char temporary[] = "saved.new";
+
+static struct ram_source ram_of(const struct life *life)
+{
+	bool is_shared = life->kind.memory == ENGINE_MEMORY_SHARED;
+
+	return (struct ram_source){.memfd = is_shared ? -1 : life->memfd,
+				   .engine = life->machine->engine,
+				   .bytes = life->kind.memory_mib << 20};
+}
+
+static struct save_target target_of(const struct life *life, int devices, int memory, int disk_copy)
+{
+	return (struct save_target){.devices = devices,
+				    .memory = memory,
+				    .disk = life->disk,
+				    .disk_copy = disk_copy,
+				    .ram = ram_of(life),
+				    .is_paused = life->is_paused};
+}
+
+static void describe(const struct life *life, struct saved *ret)
+{
+	*ret = life->from;
+	ret->id[0] = '\0';
+	memcpy(ret->machine, life->key, sizeof(ret->machine));
+}
+
+bool keep_is_busy(const struct life *life)
+{
+	return save_is_going_on(&life->save) || life->n_jobs > 0 || life->n_pausers > 0;
+}
+
+/* ---- to be suspended ---- */
+
+static int new_file(int dir, const char *name, int flags)
+{
+	int fd = openat(dir, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int sync_file(int dir, const char *name)
+{
+	autofd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Everything lies on the disk before the name that says so. */
+static int commit(struct life *life, struct err *err)
+{
+	struct saved saved;
+	int r = fsync(life->disk) < 0 ? -errno : sync_file(life->saved_dir, "devices");
+
+	r = r < 0 ? r : sync_file(life->saved_dir, "memory");
+	if (r < 0)
+		return err_errno(err, r, "cannot write the saved state");
+	describe(life, &saved);
+	r = saved_describe(life->saved_dir, &saved, err);
+	r = r < 0 ? r : saved_write(life->saved_dir, life->disk, &saved, err);
+	if (r < 0)
+		return r;
+	if (renameat(life->place.dir, temporary, life->place.dir, "saved") < 0 || fsync(life->place.dir) < 0)
+		return err_errno(err, -errno, "cannot name the saved state");
+	return 0;
+}
+
+static void drop_files(struct life *life)
+{
+	if (life->saved_dir >= 0)
+		close(steal_fd(&life->saved_dir));
+	for (size_t i = 0; i < life->n_own_files; i++)
+		close(life->own_files[i]);
+	life->n_own_files = 0;
+}
+
+static void fail_suspend(struct life *life, const char *why)
+{
+	char text[ERR_TEXT_BYTES + 64];
+
+	snprintf(text, sizeof(text), "'%s' cannot be suspended: %s", life->sandbox.name, why);
+	log_line("%s", text);
+	drop_files(life);
+	(void)file_remove_tree(life->place.dir, temporary, NULL);
+	if (life->is_start) {
+		machine_kill(life->machine, "its state could not be saved");
+		return;
+	}
+	life->phase = RUNNING;
+	if (!life->is_paused)
+		(void)launch_tell_guest(life, REQUEST_THAW);
+	requests_stopped(life, text);
+	if (life->is_terminating)
+		requests_stop(life, true);
+}
+
+static void on_suspended(void *owner, const struct err *err)
+{
+	struct life *life = owner;
+	struct err own;
+
+	if (err) {
+		fail_suspend(life, err->text);
+		return;
+	}
+	if (commit(life, &own) < 0) {
+		machine_continue(life->machine);
+		fail_suspend(life, own.text);
+		return;
+	}
+	drop_files(life);
+	life->is_suspended = true;
+	machine_quit(life->machine, NULL);
+}
+
+void keep_suspend(struct life *life)
+{
+	struct save_target target;
+	int devices = -1, memory = -1;
+
+	(void)file_remove_tree(life->place.dir, temporary, NULL);
+	if (mkdirat(life->place.dir, temporary, 0700) == 0)
+		life->saved_dir = file_open_dir(life->place.dir, temporary);
+	if (life->saved_dir >= 0) {
+		devices = new_file(life->saved_dir, "devices", O_WRONLY);
+		memory = new_file(life->saved_dir, "memory", O_RDWR);
+	}
+	life->own_files[0] = devices;
+	life->own_files[1] = memory;
+	life->n_own_files = devices < 0 ? 0 : memory < 0 ? 1 : 2;
+	if (life->n_own_files < 2) {
+		fail_suspend(life, "there is no room for the saved state");
+		return;
+	}
+	target = target_of(life, devices, memory, -1);
+	save_begin(&life->save, life->machine, &target, on_suspended, life);
+}
+
+/* ---- copies ---- */
+
+static void next_job(struct life *life);
+
+static void close_job(const struct job *job)
+{
+	close(job->disk);
+	close(job->devices);
+	close(job->memory);
+}
+
+static void answer_job(struct life *life, const struct job *job, const struct err *err)
+{
+	struct saved saved;
+
+	if (err) {
+		control_refuse(&life->control, job->ticket, err->text);
+		return;
+	}
+	describe(life, &saved);
+	control_answer(&life->control, job->ticket,
+		       json_pack("{s:b, s:s, s:s, s:I}", "ok", 1, "machine", saved.machine, "base",
+				 saved.base, "base_bytes", (json_int_t)saved.base_bytes),
+		       -1);
+}
+
+static void on_copied(void *owner, const struct err *err)
+{
+	struct life *life = owner;
+	struct job job = life->jobs[0];
+
+	if (!life->is_paused) {
+		if (!err)
+			machine_continue(life->machine);
+		(void)launch_tell_guest(life, REQUEST_THAW);
+	}
+	life->n_jobs--;
+	memmove(life->jobs, life->jobs + 1, life->n_jobs * sizeof(job));
+	answer_job(life, &job, err);
+	close_job(&job);
+	if (life->n_jobs > 0)
+		next_job(life);
+	else if (life->is_stop_wanted)
+		requests_stop(life, life->is_cold_wanted);
+}
+
+static void next_job(struct life *life)
+{
+	const struct job *job = &life->jobs[0];
+	struct save_target target = target_of(life, job->devices, job->memory, job->disk);
+
+	save_begin(&life->save, life->machine, &target, on_copied, life);
+}
+
+int keep_copy(struct life *life, const struct job *job)
+{
+	if (life->n_jobs == JOBS_MAX)
+		return -EBUSY;
+	life->jobs[life->n_jobs++] = *job;
+	if (life->n_jobs == 1)
+		next_job(life);
+	return 0;
+}
