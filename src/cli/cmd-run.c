@@ -1,5 +1,6 @@
 /* Comes back to the sandbox of this agent and folder, or makes it, and runs the agent in it. */
 #include "cli/command.h"
+#include "cli/copy.h"
 #include "cli/create.h"
 #include "cli/env.h"
 #include "cli/exec.h"
@@ -10,13 +11,18 @@
 #include <errno.h>
 #include <stdio.h>
 
+enum { TRIES_MAX = 100 };
+
 struct run_call {
 	struct create_options create;
+	const char *snapshot;
 	bool is_detached, is_removed;
 };
 
 static const struct option_row rows[] = {
 	CREATE_OPTION_ROWS(struct run_call),
+	{"snapshot", 0, OPTION_TEXT, offsetof(struct run_call, snapshot), "NAME",
+	 "a new sandbox that continues from a snapshot"},
 	{"detach", 'd', OPTION_FLAG, offsetof(struct run_call, is_detached), NULL,
 	 "start it, print its name, no session"},
 	{"rm", 0, OPTION_FLAG, offsetof(struct run_call, is_removed), NULL, "remove it after the session"},
@@ -74,10 +80,31 @@ static int refuse_late_options(const struct run *run, struct err *err)
 		       run->sandbox.name, late);
 }
 
+/* Its name is the snapshot's, with a number behind it where that is in use. */
+static int from_snapshot(struct run *run, struct err *err)
+{
+	const char *snapshot = run->call->snapshot, *name = run->call->create.name;
+	char numbered[SANDBOX_NAME_MAX + 1];
+	int r;
+
+	snprintf(numbered, sizeof(numbered), "%s", name ? name : snapshot);
+	r = copy_make(&run->paths, SHELF_SNAPSHOTS, snapshot, SHELF_SANDBOXES, numbered, &run->sandbox, NULL,
+		      err);
+	for (int i = 2; r == -EEXIST && !name && i < TRIES_MAX; i++) {
+		snprintf(numbered, sizeof(numbered), "%.59s-%d", snapshot, i);
+		r = copy_make(&run->paths, SHELF_SNAPSHOTS, snapshot, SHELF_SANDBOXES, numbered,
+			      &run->sandbox, NULL, err);
+	}
+	run->is_new = r == 0;
+	return r < 0 ? r : agent_load(run->sandbox.agent, &run->agent, err);
+}
+
 static int prepare(struct run *run, const char *agent_name, struct err *err)
 {
 	int r = paths_open(&run->paths, err);
 
+	if (r == 0 && run->call->snapshot)
+		return from_snapshot(run, err);
 	if (r == 0 && agent_name)
 		r = agent_load(agent_name, &run->agent, err);
 	r = r < 0 ? r : find(run, agent_name, err);
@@ -109,7 +136,7 @@ static int run_agent(struct run *run, const struct words *words, int *ret_status
 	if (r < 0)
 		return err_errno(err, r, "cannot make the command line");
 	/* What was given when it was made is in the sandbox; what is given now counts for this session. */
-	if (!run->is_new)
+	if (!run->is_new || run->call->snapshot)
 		r = env_collect(&run->call->create.env, &run->call->create.env_files, &env, err);
 	if (r == 0) {
 		exec.argv = argv;
@@ -170,6 +197,11 @@ static int run(int argc, char **argv)
 		return 0;
 	if (result == OPTIONS_OK && words.count > 1) {
 		err_set(&err, 0, "sbx run takes one agent; what is for the agent goes after '--'");
+		result = OPTIONS_BAD;
+	}
+	if (result == OPTIONS_OK && call.snapshot &&
+	    (words.count > 0 || call.create.cpus || call.create.memory || call.create.disk)) {
+		err_set(&err, 0, "a snapshot has its agent and its sizes: --snapshot goes without them");
 		result = OPTIONS_BAD;
 	}
 	if (result == OPTIONS_OK && call.is_detached && words.n_rest > 0) {

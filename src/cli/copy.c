@@ -1,0 +1,85 @@
+#include "cli/copy.h"
+
+#include "base/fd.h"
+#include "cli/client.h"
+#include "supervisor/copy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { COPY_LIMIT_MS = 60 * 60 * 1000 };
+
+static int take_reply(const json_t *reply, struct saved *ret, struct err *err)
+{
+	const char *machine, *base;
+	json_int_t base_bytes;
+
+	*ret = (struct saved){.base = ""};
+	if (json_unpack((json_t *)(uintptr_t)reply, "{s:s, s:s, s:I}", "machine", &machine, "base", &base,
+			"base_bytes", &base_bytes) < 0 ||
+	    snprintf(ret->machine, sizeof(ret->machine), "%s", machine) >= (int)sizeof(ret->machine) ||
+	    snprintf(ret->base, sizeof(ret->base), "%s", base) >= (int)sizeof(ret->base))
+		return err_set(err, -EBADMSG, "the supervisor's answer makes no sense");
+	ret->base_bytes = (uint64_t)base_bytes;
+	return 0;
+}
+
+/* Its supervisor writes into the files of the copy. */
+static int copy_running(const struct paths *paths, const char *from, int fd, const struct stage *stage,
+			struct err *err)
+{
+	struct copy_files files;
+	struct saved saved;
+	json_t *reply = NULL;
+	int r = copy_open(stage, &files, err);
+
+	if (r == 0) {
+		const int fds[] = {files.disk, files.devices, files.memory};
+
+		r = client_ask_with_files(fd, json_pack("{s:s}", "op", "save"), fds, array_len(fds),
+					  COPY_LIMIT_MS, &reply, err);
+	}
+	r = r < 0 ? r : take_reply(reply, &saved, err);
+	r = r < 0 ? r : copy_finish(paths, from, stage, &files, &saved, err);
+	copy_close(&files);
+	json_decref(reply);
+	return r;
+}
+
+static int fill(const struct paths *paths, enum shelf from_shelf, const char *from, const struct stage *stage,
+		bool *ret_is_running, struct err *err)
+{
+	autofd int fd = from_shelf == SHELF_SANDBOXES ? client_connect(paths, from, err) : -ECONNREFUSED;
+
+	*ret_is_running = fd >= 0;
+	if (fd == -ECONNREFUSED)
+		return copy_still(paths, from_shelf, from, stage, err);
+	return fd < 0 ? fd : copy_running(paths, from, fd, stage, err);
+}
+
+int copy_make(const struct paths *paths, enum shelf from_shelf, const char *from, enum shelf shelf,
+	      const char *name, struct sandbox *ret, bool *ret_is_running, struct err *err)
+{
+	auto_sandbox struct sandbox sandbox = {0};
+	auto_stage struct stage stage = STAGE_NONE;
+	bool is_running;
+	int r = sandbox_load(paths, from_shelf, from, &sandbox, err);
+
+	if (r < 0)
+		return r;
+	if (!sandbox_name_ok(name))
+		return err_set(err, -EINVAL, "'%s' cannot be a name: " SANDBOX_NAME_RULE, name);
+	strcpy(sandbox.name, name);
+	sandbox.machine_id[0] = '\0';
+	r = stage_open(paths, shelf, &sandbox, &stage, err);
+	r = r < 0 ? r : fill(paths, from_shelf, from, &stage, &is_running, err);
+	r = r < 0 ? r : stage_publish(&stage, &sandbox, err);
+	if (r < 0)
+		return r;
+	if (ret_is_running)
+		*ret_is_running = is_running;
+	*ret = sandbox;
+	sandbox = (struct sandbox){0};
+	return 0;
+}
