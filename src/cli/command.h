@@ -18,7 +18,7 @@ struct command {
 /* NULL-ended, in the order in which help shows them. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_run, cmd_create, cmd_exec, cmd_ls, cmd_stop, cmd_pause, cmd_resume, cmd_fork, cmd_snapshot,
+extern const struct command cmd_run, cmd_create, cmd_exec, cmd_ls, cmd_stats, cmd_stop, cmd_pause, cmd_resume, cmd_fork, cmd_snapshot,
 	cmd_resume,
 	cmd_rm, cmd_template, cmd_diagnose, cmd_version;
 
