@@ -18,9 +18,8 @@ struct command {
 /* NULL-ended, in the order in which help shows them. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_run, cmd_create, cmd_exec, cmd_ls, cmd_stats, cmd_stop, cmd_pause, cmd_resume, cmd_fork, cmd_snapshot,
-	cmd_resume,
-	cmd_rm, cmd_template, cmd_diagnose, cmd_version;
+extern const struct command cmd_run, cmd_create, cmd_exec, cmd_ls, cmd_stats, cmd_stop, cmd_pause, cmd_resume,
+	cmd_fork, cmd_snapshot, cmd_rm, cmd_prune, cmd_template, cmd_diagnose, cmd_version;
 
 /* Prints "sbx: sentence" with everything made printable; returns EXIT_FAILED. */
 int command_fail(const struct err *err);
