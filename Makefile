@@ -3,6 +3,7 @@
 #   make          build into build/, where build/sbx works in place
 #   make run      the same, then an agent in the current folder (AGENT=shell ARGS='...')
 #   make check    the same set-up, then every test; ends with "N passed, N failed"
+#   make check-kvm  sandboxes under real KVM, inside an emulated machine: on any machine, some minutes
 #   make bench    prints this machine's figures
 #   make install  PREFIX=/usr/local
 
@@ -11,7 +12,7 @@ PREFIX ?= /usr/local
 AGENT ?= shell
 ARGS ?=
 
-.PHONY: all build packages run check bench fuzz lint format install clean
+.PHONY: all build packages run check check-kvm bench fuzz lint format install clean
 all: build
 
 packages:
@@ -29,6 +30,9 @@ run: build
 
 check: build
 	@tools/check $(BUILD)
+
+check-kvm: build
+	@tools/check-kvm $(BUILD)
 
 bench: build
 	@bench/all $(BUILD)
