@@ -210,14 +210,10 @@ static void watch(const struct stats_call *call, const struct paths *paths, stru
 	}
 }
 
-static void stats(const struct stats_call *call, const struct paths *paths, char **names)
+static void stats(const struct stats_call *call, const struct paths *paths, char **names, size_t count)
 {
-	autofree struct row *list = NULL;
-	size_t count = 0;
+	autofree struct row *list = calloc(count + 1, sizeof(*list));
 
-	while (names[count])
-		count++;
-	list = calloc(count + 1, sizeof(*list));
 	for (size_t i = 0; list && i < count; i++)
 		list[i].name = names[i];
 	if (!list)
@@ -252,6 +248,7 @@ static int run(int argc, char **argv)
 	struct words words;
 	struct err err;
 	char **names = NULL;
+	size_t count = 0;
 	enum options_result result = options_parse(&options, argc, argv, &call, &words, &err);
 
 	if (result == OPTIONS_HELP)
@@ -261,12 +258,14 @@ static int run(int argc, char **argv)
 	if (paths_open(&paths, &err) < 0 || check_names(&paths, &words, &err) < 0)
 		return command_fail(&err);
 	if (words.count > 0) {
-		stats(&call, &paths, words.items);
+		stats(&call, &paths, words.items, (size_t)words.count);
 		return 0;
 	}
 	if (sandbox_names(&paths, SHELF_SANDBOXES, &names, &err) < 0)
 		return command_fail(&err);
-	stats(&call, &paths, names);
+	while (names[count])
+		count++;
+	stats(&call, &paths, names, count);
 	sandbox_names_free(names);
 	return 0;
 }

@@ -11,6 +11,7 @@ print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 like "a table" "$("$SBX" stats shared)" "^shared +running +[0-9.]+% +[0-9.]+ [KMG]iB"
+is "... and only those that are named" "$("$SBX" stats shared --json | grep -c '"name"')" 1
 is "the guest's memory is what it was given" "$(field shared '1900 << 10 < r["guest"]["memory_total_kib"] < 2048 << 10')" True
 is "... of which some is in use" "$(field shared '0 < r["guest"]["memory_available_kib"] < r["guest"]["memory_total_kib"]')" True
 is "its disk is what it was given" "$(field shared '28 << 20 < r["guest"]["disk_total_kib"] <= 32 << 20')" True
