@@ -94,8 +94,14 @@ static void add_restore(struct qemu_args *args)
 
 static void add_kernel(struct qemu_args *args, const struct engine_machine *machine)
 {
-	/* Mitigations guard the guest from itself, and cost most where every instruction is emulated. */
-	const char *emulated = machine->accel == ENGINE_TCG ? " mitigations=off" : "";
+	/*
+	 * Mitigations guard the guest from itself, and cost most where every instruction is emulated. QEMU
+	 * before 8.0 leaves nonsense in the flags after cmpxchg16b, which the guest's kernel uses whenever it
+	 * allocates memory: an interrupt right behind it brings them back, and the kernel dies of a double
+	 * fault. It does without where it is told to; programs, which may ask for x86-64-v2, still find the
+	 * instruction.
+	 */
+	const char *emulated = machine->accel == ENGINE_TCG ? " mitigations=off clearcpuid=cx16" : "";
 
 	add(args, "-kernel");
 	add(args, "/proc/self/fd/%d", ENGINE_KERNEL_FD);

@@ -25,4 +25,8 @@ like "and named" "$(cat "$scratch/err")" "nobody-here"
 "$SBX" exec -w /no/such shared true 2>"$scratch/err"
 is "a missing folder is refused" $? 1
 like "and named" "$(cat "$scratch/err")" "/no/such"
+if "$SBX" ls --json | grep -q '"accel": "tcg"'; then
+	is "an emulated guest's kernel does without an instruction that QEMU gets wrong" \
+		"$("$SBX" exec shared sh -c 'grep -cw cx16 /proc/cpuinfo')" 0
+fi
 done_testing

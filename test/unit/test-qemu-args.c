@@ -50,7 +50,8 @@ static void test_accelerators(void **state)
 	assert_int_equal(count(kvm, "-accel", "kvm"), 1);
 	assert_int_equal(count(tcg, "-cpu", "max,svm=off"), 1);
 	assert_int_equal(count(kvm, "-cpu", "host,svm=off,vmx=off"), 1);
-	assert_int_equal(count(tcg, "-append", "console=ttyS0 quiet panic=-1 mitigations=off"), 1);
+	assert_int_equal(
+		count(tcg, "-append", "console=ttyS0 quiet panic=-1 mitigations=off clearcpuid=cx16"), 1);
 	assert_int_equal(count(kvm, "-append", "console=ttyS0 quiet panic=-1 mitigations=off"), 0);
 	assert_int_equal(count(tcg, "-smp", "3"), 1);
 	assert_int_equal(count(tcg, "-m", "2048"), 1);
