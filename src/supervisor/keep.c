@@ -105,23 +105,39 @@ static void fail_suspend(struct life *life, const char *why)
 		requests_stop(life, true);
 }
 
-static void on_suspended(void *owner, const struct err *err)
+static void on_commit(uv_work_t *work)
 {
-	struct life *life = owner;
-	struct err own;
+	struct life *life = work->data;
 
-	if (err) {
-		fail_suspend(life, err->text);
-		return;
-	}
-	if (commit(life, &own) < 0) {
-		machine_continue(life->machine);
-		fail_suspend(life, own.text);
+	life->commit_result = commit(life, &life->commit_err);
+}
+
+static void on_committed(uv_work_t *work, int status)
+{
+	struct life *life = work->data;
+
+	(void)status;
+	if (life->commit_result < 0) {
+		if (!life->is_paused)
+			machine_continue(life->machine);
+		fail_suspend(life, life->commit_err.text);
 		return;
 	}
 	drop_files(life);
 	life->is_suspended = true;
 	machine_quit(life->machine, NULL);
+}
+
+/* On a thread: syncing takes as long as the disk is busy, and this process has to go on answering. */
+static void on_suspended(void *owner, const struct err *err)
+{
+	struct life *life = owner;
+
+	life->committing.data = life;
+	if (err)
+		fail_suspend(life, err->text);
+	else
+		(void)uv_queue_work(&life->loop, &life->committing, on_commit, on_committed);
 }
 
 void keep_suspend(struct life *life)

@@ -2,7 +2,7 @@
  * How it works
  *   A saved state is used when it is whole, fits this engine, and the disk is as it was. The engine is
  * started waiting, memory and devices are filled in, and then, right before the processor runs, the state's
- * folder is renamed: from here on the disk may change. It is removed when the guest has answered. A process
+ * folder is renamed: from here on the disk may change. It goes when the guest has answered. A process
  * that is killed in between leaves it as "resuming", and the disk's time of change tells whether it is still
  * good. Whatever goes wrong with a saved state costs a boot from the disk, and one sentence.
  */
@@ -127,7 +127,6 @@ static void on_restored(void *owner, const struct err *err)
 		(void)renameat(life->place.dir, "saved", life->place.dir, "resuming");
 		(void)fsync(life->place.dir);
 	}
-	life->has_run = true;
 	machine_continue(life->machine);
 }
 
@@ -226,8 +225,9 @@ int launch_begin(struct life *life, struct err *err)
 	struct engine_probe probe;
 	int r = open_files(life, err);
 
-	/* What a process that was killed while it saved has left. */
+	/* What a process that was killed in the middle has left. */
 	(void)file_remove_tree(life->place.dir, "saved.new", NULL);
+	(void)file_remove_tree(life->place.dir, "spent", NULL);
 
 	r = r < 0 ? r : engine_probe(&life->place.paths, &probe, err);
 	if (r < 0)
@@ -266,6 +266,20 @@ void launch_on_ready(struct life *life)
 		machine_kill(life->machine, "the guest could not be asked to settle");
 }
 
+/* On a thread: a file system that is busy lets whoever syncs it wait. */
+static void on_tidy(uv_work_t *work)
+{
+	const struct life *life = work->data;
+
+	(void)fsync(life->place.dir);
+	(void)file_remove_tree(life->place.dir, "spent", NULL);
+}
+
+static void on_tidied(uv_work_t *work, int status)
+{
+	(void)work, (void)status;
+}
+
 void launch_on_reply(struct life *life, unsigned status)
 {
 	if (status != 204) {
@@ -282,8 +296,9 @@ void launch_on_reply(struct life *life, unsigned status)
 	life->phase = RUNNING;
 	starter_end(&life->starter, NULL);
 	/* The guest runs: what it came from is past. */
-	(void)file_remove_tree(life->place.dir, "resuming", NULL);
-	(void)fsync(life->place.dir);
+	(void)renameat(life->place.dir, "resuming", life->place.dir, "spent");
+	life->tidying.data = life;
+	(void)uv_queue_work(&life->loop, &life->tidying, on_tidy, on_tidied);
 }
 
 void launch_on_limit(struct life *life)

@@ -63,7 +63,7 @@ struct life {
 	int disk, memfd;       /* owned; memfd is -1 before there is one */
 	int console_log, engine_log;
 	unsigned n_launches;
-	bool is_sealed, has_run;
+	uv_work_t tidying;
 
 	/* keep.c */
 	struct save save;
@@ -72,6 +72,9 @@ struct life {
 	int own_files[2];
 	size_t n_own_files;
 	int saved_dir;     /* of the state that is being written to its own folder, -1 while there is none */
+	uv_work_t committing;
+	struct err commit_err;
+	int commit_result;
 	bool is_suspended; /* the state is whole: what is left is to end */
 
 	enum phase phase;
