@@ -71,7 +71,7 @@ struct life {
 	size_t n_jobs;
 	int own_files[2];
 	size_t n_own_files;
-	int saved_dir;     /* of the state that is being written to its own folder, -1 while there is none */
+	int saved_dir; /* of the state that is being written to its own folder, -1 while there is none */
 	uv_work_t committing;
 	struct err commit_err;
 	int commit_result;

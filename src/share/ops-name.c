@@ -1,0 +1,188 @@
+#include "share/ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FORGETS_MAX = 65536 };
+
+int op_lookup(struct share *share, struct request *request, struct buf *out)
+{
+	char name[REQUEST_NAME_BYTES];
+	struct inode *dir;
+	int r = share_inode(share, request, S_IFDIR, &dir);
+
+	r = r < 0 ? r : request_take_name(request, name);
+	return r < 0 ? r : share_enter(share, dir, name, out);
+}
+
+int op_forget(struct share *share, struct request *request, struct buf *out)
+{
+	struct fuse_forget_in forget;
+	int r = request_take(request, &forget, sizeof(forget));
+
+	(void)out;
+	if (r == 0)
+		inodes_forget(share->inodes, request->head.nodeid, forget.nlookup);
+	return r;
+}
+
+int op_batch_forget(struct share *share, struct request *request, struct buf *out)
+{
+	struct fuse_batch_forget_in batch;
+	struct fuse_forget_one one;
+	int r = request_take(request, &batch, sizeof(batch));
+
+	(void)out;
+	for (uint32_t i = 0; r == 0 && i < batch.count && i < FORGETS_MAX; i++) {
+		r = request_take(request, &one, sizeof(one));
+		if (r == 0)
+			inodes_forget(share->inodes, one.nodeid, one.nlookup);
+	}
+	return r;
+}
+
+int op_mkdir(struct share *share, struct request *request, struct buf *out)
+{
+	char name[REQUEST_NAME_BYTES];
+	struct fuse_mkdir_in in;
+	struct inode *dir;
+	int r = share_inode(share, request, S_IFDIR, &dir);
+
+	r = r < 0 ? r : request_take(request, &in, sizeof(in));
+	r = r < 0 ? r : request_take_name(request, name);
+	if (r == 0 && mkdirat(dir->fd, name, share_mode(in.mode & ~in.umask)) < 0)
+		r = -errno;
+	return r < 0 ? r : share_enter(share, dir, name, out);
+}
+
+/* Regular files only: what else there is, a host program might trip over. */
+int op_mknod(struct share *share, struct request *request, struct buf *out)
+{
+	char name[REQUEST_NAME_BYTES];
+	struct fuse_mknod_in in;
+	struct inode *dir;
+	int r = share_inode(share, request, S_IFDIR, &dir);
+
+	r = r < 0 ? r : request_take(request, &in, sizeof(in));
+	r = r < 0 ? r : request_take_name(request, name);
+	if (r == 0 && !S_ISREG(in.mode))
+		r = -EPERM;
+	if (r == 0 && mknodat(dir->fd, name, S_IFREG | share_mode(in.mode & ~in.umask), 0) < 0)
+		r = -errno;
+	return r < 0 ? r : share_enter(share, dir, name, out);
+}
+
+int op_symlink(struct share *share, struct request *request, struct buf *out)
+{
+	char name[REQUEST_NAME_BYTES], target[REQUEST_PATH_BYTES];
+	struct inode *dir;
+	int r = share_inode(share, request, S_IFDIR, &dir);
+
+	r = r < 0 ? r : request_take_name(request, name);
+	r = r < 0 ? r : request_take_text(request, target, sizeof(target));
+	if (r == 0 && symlinkat(target, dir->fd, name) < 0)
+		r = -errno;
+	return r < 0 ? r : share_enter(share, dir, name, out);
+}
+
+int op_link(struct share *share, struct request *request, struct buf *out)
+{
+	char name[REQUEST_NAME_BYTES], source[32];
+	struct fuse_link_in in;
+	const struct inode *old;
+	struct inode *dir;
+	int r = share_inode(share, request, S_IFDIR, &dir);
+
+	r = r < 0 ? r : request_take(request, &in, sizeof(in));
+	r = r < 0 ? r : request_take_name(request, name);
+	if (r < 0)
+		return r;
+	old = inodes_find(share->inodes, in.oldnodeid);
+	if (!old)
+		return -ESTALE;
+	if (old->type != S_IFREG)
+		return -EPERM;
+	/* The file that the descriptor stands for, whatever it is called now. */
+	snprintf(source, sizeof(source), "%d", old->fd);
+	if (linkat(share->proc_fds, source, dir->fd, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	return share_enter(share, dir, name, out);
+}
+
+static int remove_entry(const struct share *share, struct request *request, int flags)
+{
+	char name[REQUEST_NAME_BYTES];
+	struct inode *dir;
+	int r = share_inode(share, request, S_IFDIR, &dir);
+
+	r = r < 0 ? r : request_take_name(request, name);
+	if (r == 0 && unlinkat(dir->fd, name, flags) < 0)
+		r = -errno;
+	return r;
+}
+
+int op_unlink(struct share *share, struct request *request, struct buf *out)
+{
+	(void)out;
+	return remove_entry(share, request, 0);
+}
+
+int op_rmdir(struct share *share, struct request *request, struct buf *out)
+{
+	(void)out;
+	return remove_entry(share, request, AT_REMOVEDIR);
+}
+
+static int move(const struct share *share, struct request *request, uint64_t into_id, unsigned flags)
+{
+	char from_name[REQUEST_NAME_BYTES], into_name[REQUEST_NAME_BYTES];
+	const struct inode *into = inodes_find(share->inodes, into_id);
+	struct inode *from;
+	int r = share_inode(share, request, S_IFDIR, &from);
+
+	r = r < 0 ? r : request_take_name(request, from_name);
+	r = r < 0 ? r : request_take_name(request, into_name);
+	if (r < 0)
+		return r;
+	if (!into)
+		return -ESTALE;
+	if (into->type != S_IFDIR)
+		return -ENOTDIR;
+	/* No RENAME_WHITEOUT: it makes a device. */
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	return renameat2(from->fd, from_name, into->fd, into_name, flags) < 0 ? -errno : 0;
+}
+
+int op_rename(struct share *share, struct request *request, struct buf *out)
+{
+	struct fuse_rename_in in;
+	int r = request_take(request, &in, sizeof(in));
+
+	(void)out;
+	return r < 0 ? r : move(share, request, in.newdir, 0);
+}
+
+int op_rename2(struct share *share, struct request *request, struct buf *out)
+{
+	struct fuse_rename2_in in;
+	int r = request_take(request, &in, sizeof(in));
+
+	(void)out;
+	return r < 0 ? r : move(share, request, in.newdir, in.flags);
+}
+
+int op_readlink(struct share *share, struct request *request, struct buf *out)
+{
+	char target[REQUEST_PATH_BYTES];
+	struct inode *inode;
+	ssize_t len;
+	int r = share_inode(share, request, S_IFLNK, &inode);
+
+	if (r < 0)
+		return r;
+	len = readlinkat(inode->fd, "", target, sizeof(target));
+	return len < 0 ? -errno : share_append(out, target, (size_t)len);
+}

@@ -1,0 +1,25 @@
+/*
+ * One folder of the host, served over FUSE messages (linux/fuse.h): a message in, a message out. Knows
+ * nothing of how messages travel. No path is looked up twice, no link is followed, and nothing outside the
+ * folder, or on a file system that is mounted below it, is ever reached.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { SHARE_GUEST_UID = 1000, SHARE_GUEST_NOBODY = 65534 };
+
+struct share;
+
+/* Takes root, an O_PATH descriptor of the folder. The user's own files show as SHARE_GUEST_UID's. */
+int share_new(int root, bool is_read_only, struct share **ret);
+void share_free(struct share *share);
+
+/*
+ * Serves one whole message (request_frame() in request.h) and appends the answer, if it has one. Negative
+ * only when there is no memory for it: then nothing is appended.
+ */
+int share_handle(struct share *share, struct slice message, struct buf *reply);

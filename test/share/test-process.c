@@ -1,0 +1,283 @@
+/* The server as a process: the handshake of its port, its jail, and a guest that writes what it likes. */
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/spawn.h"
+#include "share/share-main.h"
+#include "wire/port.h"
+
+#include "../unit/unit.h"
+
+#include "../lib/fuse-client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { ROOT = 1, LIMIT_MS = 10000, BIG_BYTES = 1 << 20 };
+
+struct place {
+	char path[64];
+	int dir, port;
+	pid_t pid;
+	struct buf packets, answers; /* from the server: as it came, and without the packets around it */
+	struct client client;
+};
+
+/* False at the end. */
+static bool receive(struct place *place)
+{
+	struct pollfd ready = {.fd = place->port, .events = POLLIN};
+	struct port_packet packet;
+	enum parsed parsed;
+	size_t used;
+
+	assert_int_equal(poll(&ready, 1, LIMIT_MS), 1);
+	if (buf_read_fd(&place->packets, place->port, 65536) <= 0)
+		return false;
+	do {
+		parsed = port_parse(buf_slice(&place->packets), &packet, &used);
+		assert_int_not_equal(parsed, PARSED_BAD);
+		if (parsed == PARSED_OK && packet.kind == PORT_DATA)
+			(void)buf_append(&place->answers, packet.data);
+		if (parsed == PARSED_OK && packet.kind == PORT_HELLO) {
+			auto_buf struct buf answer = {0};
+
+			assert_int_equal(port_append_answer(&answer, packet.nonce), 0);
+			assert_int_equal(fd_write_all(place->port, buf_slice(&answer)), 0);
+			return true;
+		}
+		buf_drop(&place->packets, used);
+	} while (parsed == PARSED_OK);
+	return true;
+}
+
+static void talk(struct client *client, struct slice message, bool has_answer, struct buf *answer)
+{
+	struct place *place = client->server;
+	uint32_t len = 0;
+
+	assert_int_equal(fd_write_all(place->port, message), 0);
+	while (has_answer) {
+		if (place->answers.len >= sizeof(len))
+			memcpy(&len, buf_text(&place->answers), sizeof(len));
+		if (len > 0 && place->answers.len >= len)
+			break;
+		assert_true(receive(place));
+	}
+	(void)buf_append(answer, slice_of(buf_text(&place->answers), has_answer ? len : 0));
+	buf_drop(&place->answers, has_answer ? len : 0);
+}
+
+static int begin(void **state, const char *mode)
+{
+	static struct place place;
+	const char *const argv[] = {"sbx-share", mode, NULL};
+	int pair[2];
+
+	place = (struct place){.path = "/tmp/test-share-XXXXXX"};
+	assert_non_null(mkdtemp(place.path));
+	place.dir = file_open_dir(AT_FDCWD, place.path);
+	assert_int_equal(file_write_atomic(place.dir, "file", 0644, slice_text("content"), NULL), 0);
+	autofd int root = open(place.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	struct spawn spawn = {
+		.program = getenv("SBX_TEST_SHARE"),
+		.argv = argv,
+		.fds = {-1, -1, STDERR_FILENO, [SHARE_PORT_FD] = pair[1], [SHARE_ROOT_FD] = root},
+		.n_fds = SHARE_FDS,
+		.death_signal = SIGKILL};
+	assert_int_equal(spawn_start(&spawn, &place.pid, NULL), 0);
+	close(pair[1]);
+	place.port = pair[0];
+	/* What an earlier session has left on the port is passed over. */
+	assert_int_equal(fd_write_all(place.port, slice_text("left from before")), 0);
+	assert_true(receive(&place));
+	buf_clear(&place.packets);
+	place.client = (struct client){.talk = talk, .server = &place};
+	assert_int_equal(client_init(&place.client), 0);
+	*state = &place;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	return begin(state, "rw");
+}
+
+static int set_up_read_only(void **state)
+{
+	return begin(state, "ro");
+}
+
+static int tear_down(void **state)
+{
+	struct place *place = *state;
+
+	close(place->port);
+	kill(place->pid, SIGKILL);
+	waitpid(place->pid, NULL, 0);
+	buf_done(&place->packets);
+	buf_done(&place->answers);
+	buf_done(&place->client.answer);
+	close(place->dir);
+	return file_remove_tree(AT_FDCWD, place->path, NULL);
+}
+
+/* Everything that an operation calls on is left to it by the jail. */
+static void test_every_operation(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	struct fuse_setattr_in all = {.valid = FATTR_MODE | FATTR_SIZE | FATTR_ATIME | FATTR_MTIME_NOW |
+					       FATTR_MTIME,
+				      .mode = 0600,
+				      .size = 100};
+	struct fuse_fallocate_in room = {.length = 8192};
+	struct fuse_lseek_in hole = {.whence = SEEK_HOLE};
+	struct fuse_copy_file_range_in copy = {.len = 50};
+	struct fuse_read_in list = {.size = 4096};
+	struct fuse_fsync_in sync_in = {.fh = 0};
+	struct fuse_release_in release = {.fh = 0};
+	struct {
+		uint32_t size, flags;
+	} set = {.size = 5};
+	struct fuse_getxattr_in get = {.size = 100};
+	struct fuse_link_in link = {.oldnodeid = 0};
+	uint64_t node, handle, folder;
+
+	assert_int_equal(client_mkdir(client, ROOT, "folder", &folder), 0);
+	assert_int_equal(client_create(client, ROOT, "made", O_RDWR, 0644, &node, &handle), 0);
+	room.fh = hole.fh = copy.fh_in = copy.fh_out = sync_in.fh = release.fh = handle;
+	copy.nodeid_out = link.oldnodeid = node;
+	copy.off_out = 4096;
+	assert_int_equal(client_write(client, node, handle, 0, slice_text("bytes")), 0);
+	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(all), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_FALLOCATE, node, STRUCT(room), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_LSEEK, node, STRUCT(hole), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_COPY_FILE_RANGE, node, STRUCT(copy), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_FSYNC, node, STRUCT(sync_in), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(set), client_name("user.a"),
+				    slice_text("value")),
+			 0);
+	assert_int_equal(client_ask(client, FUSE_GETXATTR, node, STRUCT(get), client_name("user.a"), NONE),
+			 0);
+	assert_int_equal(client_ask(client, FUSE_LISTXATTR, node, STRUCT(get), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_REMOVEXATTR, node, client_name("user.a"), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_STATFS, ROOT, NONE, NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_LINK, folder, STRUCT(link), client_name("again"), NONE), 0);
+	assert_int_equal(client_rename(client, ROOT, "made", folder, "moved", 0), 0); /* Landlock: REFER */
+	assert_int_equal(
+		client_ask(client, FUSE_SYMLINK, ROOT, client_name("link"), client_name("target"), NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_READLINK, client_entry(client, NULL), NONE, NONE, NONE), 0);
+	assert_int_equal(client_open(client, FUSE_OPENDIR, folder, 0, &list.fh), 0);
+	assert_int_equal(client_ask(client, FUSE_READDIRPLUS, folder, STRUCT(list), NONE, NONE), 0);
+	assert_true(client->body.len > 0);
+	assert_int_equal(client_ask(client, FUSE_RELEASE, node, STRUCT(release), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_UNLINK, folder, client_name("again"), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_UNLINK, folder, client_name("moved"), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_RMDIR, ROOT, client_name("folder"), NONE, NONE), 0);
+}
+
+static void test_large_messages(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	autofree char *bytes = malloc(BIG_BYTES);
+	uint64_t node, handle;
+
+	for (int i = 0; i < BIG_BYTES; i++)
+		bytes[i] = (char)(i * 31);
+	assert_int_equal(client_create(client, ROOT, "big", O_RDWR, 0644, &node, &handle), 0);
+	for (uint64_t i = 0; i < 8; i++)
+		assert_int_equal(
+			client_write(client, node, handle, i * BIG_BYTES, slice_of(bytes, BIG_BYTES)), 0);
+	assert_int_equal(client_read(client, node, handle, 5 * BIG_BYTES, BIG_BYTES), 0);
+	assert_int_equal(client->body.len, BIG_BYTES);
+	assert_memory_equal(client->body.ptr, bytes, BIG_BYTES);
+}
+
+static void test_jail(void **state)
+{
+	struct place *place = *state;
+	auto_buf struct buf status = {0};
+	char path[64];
+	uint64_t node;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", place->pid);
+	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd_read_all(fd, 65536, &status), 0);
+	assert_non_null(strstr(buf_text(&status), "Seccomp:\t2"));
+	assert_non_null(strstr(buf_text(&status), "NoNewPrivs:\t1"));
+	assert_non_null(strstr(buf_text(&status), "CapEff:\t0000000000000000"));
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+}
+
+static void test_read_only(void **state)
+{
+	struct place *place = *state;
+	uint64_t node, handle;
+
+	assert_int_equal(client_create(&place->client, ROOT, "made", O_RDWR, 0644, &node, &handle), -EROFS);
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	assert_int_equal(client_open(&place->client, FUSE_OPEN, node, O_RDONLY, &handle), 0);
+	assert_int_equal(client_read(&place->client, node, handle, 0, 10), 0);
+}
+
+/* A guest that asks without taking the answers is not read any further; and is served when it takes them. */
+static void test_flood(void **state)
+{
+	struct place *place = *state;
+	struct fuse_in_header head = {.len = sizeof(head) + 5, .opcode = FUSE_LOOKUP, .nodeid = ROOT};
+	auto_buf struct buf many = {0};
+	size_t expected = 0, n_messages = 0, sent = 0;
+
+	assert_int_equal(fd_set_nonblock(place->port), 0);
+	for (; n_messages < 100000; n_messages++) {
+		head.unique = n_messages + 2;
+		(void)buf_append(&many, STRUCT(head));
+		(void)buf_append(&many, client_name("file"));
+	}
+	expected = n_messages * (sizeof(struct fuse_out_header) + sizeof(struct fuse_entry_out));
+	while (place->answers.len < expected) {
+		ssize_t count = many.len > 0 ? buf_write_fd(&many, place->port) : 0;
+
+		sent += count > 0 ? (size_t)count : 0;
+		if (count == -EAGAIN || many.len == 0)
+			assert_true(receive(place));
+	}
+	assert_int_equal(place->answers.len, expected);
+	assert_true(sent == n_messages * (sizeof(head) + 5));
+}
+
+/* What is no message ends the process, and with it nothing but this share. */
+static void test_garbage(void **state)
+{
+	struct place *place = *state;
+	static const uint32_t lengths[] = {0xffffffff, 3};
+	int status = 0;
+
+	assert_int_equal(fd_write_all(place->port, slice_of(lengths, sizeof(lengths))), 0);
+	assert_int_equal(spawn_wait(place->pid, LIMIT_MS, &status), 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+	place->pid = fork(); /* something for the tear-down to end */
+	if (place->pid == 0)
+		_exit(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_every_operation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_jail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_read_only, set_up_read_only, tear_down),
+		cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
