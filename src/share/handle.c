@@ -27,31 +27,79 @@ int handles_new(struct handles **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-int handles_add(struct handles *handles, uint64_t inode, int fd, DIR *dir, struct handle **ret)
+static struct handle *insert(struct handles *handles, uint64_t id, uint64_t inode, int fd, DIR *dir)
 {
 	struct handle *handle = handles->count < HANDLES_MAX ? calloc(1, sizeof(*handle)) : NULL;
-	struct handle **bucket;
+	struct handle **bucket = &handles->buckets[id % BUCKETS];
 
 	if (!handle) {
 		close_files(fd, dir);
-		return -ENFILE;
+		return NULL;
 	}
-	*handle = (struct handle){.id = ++handles->last_id, .inode = inode, .fd = fd, .dir = dir};
-	bucket = &handles->buckets[handle->id % BUCKETS];
-	handle->next = *bucket;
+	*handle = (struct handle){.id = id, .inode = inode, .fd = fd, .dir = dir, .next = *bucket};
 	*bucket = handle;
 	handles->count++;
-	*ret = handle;
-	return 0;
+	handles_skip(handles, id);
+	return handle;
 }
 
-struct handle *handles_find(const struct handles *handles, uint64_t id, uint64_t inode)
+int handles_add(struct handles *handles, uint64_t inode, int fd, DIR *dir, struct handle **ret)
+{
+	*ret = insert(handles, handles->last_id + 1, inode, fd, dir);
+	return *ret ? 0 : -ENFILE;
+}
+
+static struct handle *find(const struct handles *handles, uint64_t id)
 {
 	struct handle *handle = handles->buckets[id % BUCKETS];
 
 	while (handle && handle->id != id)
 		handle = handle->next;
+	return handle;
+}
+
+int handles_restore(struct handles *handles, uint64_t id, uint64_t inode, int fd, DIR *dir)
+{
+	if (find(handles, id)) {
+		close_files(fd, dir);
+		return -EEXIST;
+	}
+	return insert(handles, id, inode, fd, dir) ? 0 : -ENFILE;
+}
+
+struct handle *handles_find(const struct handles *handles, uint64_t id, uint64_t inode)
+{
+	struct handle *handle = find(handles, id);
+
 	return handle && handle->inode == inode ? handle : NULL;
+}
+
+size_t handles_count(const struct handles *handles)
+{
+	return handles->count;
+}
+
+uint64_t handles_last(const struct handles *handles)
+{
+	return handles->last_id;
+}
+
+int handles_each(const struct handles *handles, int (*visit)(const struct handle *handle, void *data),
+		 void *data)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BUCKETS; i++)
+		for (const struct handle *handle = handles->buckets[i]; r == 0 && handle;
+		     handle = handle->next)
+			r = visit(handle, data);
+	return r;
+}
+
+void handles_skip(struct handles *handles, uint64_t last)
+{
+	if (last > handles->last_id)
+		handles->last_id = last;
 }
 
 void handles_remove(struct handles *handles, uint64_t id)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { HANDLES_MAX = 1 << 16 };
@@ -25,3 +26,11 @@ int handles_add(struct handles *handles, uint64_t inode, int fd, DIR *dir, struc
 /* The handle of that number, if it was opened by that inode; else NULL. */
 struct handle *handles_find(const struct handles *handles, uint64_t id, uint64_t inode);
 void handles_remove(struct handles *handles, uint64_t id);
+
+/* As the functions of inode.h that are called alike. */
+size_t handles_count(const struct handles *handles);
+uint64_t handles_last(const struct handles *handles);
+int handles_each(const struct handles *handles, int (*visit)(const struct handle *handle, void *data),
+		 void *data);
+int handles_restore(struct handles *handles, uint64_t id, uint64_t inode, int fd, DIR *dir);
+void handles_skip(struct handles *handles, uint64_t last);

@@ -40,20 +40,19 @@ static struct inode *find_file(const struct inodes *inodes, dev_t dev, ino_t ino
 	return inode;
 }
 
-static struct inode *insert(struct inodes *inodes, int fd, const struct stat *info)
+static struct inode *insert(struct inodes *inodes, uint64_t id, int fd, const struct stat *info)
 {
 	struct inode *inode = calloc(1, sizeof(*inode));
 	struct inode **of_id, **of_file;
 
 	if (!inode)
 		return NULL;
-	*inode = (struct inode){.id = ++inodes->last_id,
-				.fd = fd,
-				.dev = info->st_dev,
-				.ino = info->st_ino,
-				.type = info->st_mode & S_IFMT};
+	*inode = (struct inode){
+		.id = id, .fd = fd, .dev = info->st_dev, .ino = info->st_ino, .type = info->st_mode & S_IFMT};
 	of_id = &inodes->by_id[id_bucket(inode->id)];
 	of_file = &inodes->by_file[file_bucket(inode->dev, inode->ino)];
+	if (id > inodes->last_id)
+		inodes->last_id = id;
 	inode->next_of_id = *of_id;
 	inode->next_of_file = *of_file;
 	*of_id = *of_file = inode;
@@ -68,7 +67,7 @@ int inodes_add(struct inodes *inodes, int fd, const struct stat *info, struct in
 	if (inode) {
 		close(fd);
 	} else {
-		inode = inodes->count < INODES_MAX ? insert(inodes, fd, info) : NULL;
+		inode = inodes->count < INODES_MAX ? insert(inodes, inodes->last_id + 1, fd, info) : NULL;
 		if (!inode) {
 			close(fd);
 			return inodes->count < INODES_MAX ? -ENOMEM : -ENFILE;
@@ -141,4 +140,40 @@ void inodes_free(struct inodes *inodes)
 size_t inodes_count(const struct inodes *inodes)
 {
 	return inodes->count;
+}
+
+uint64_t inodes_last(const struct inodes *inodes)
+{
+	return inodes->last_id;
+}
+
+int inodes_each(const struct inodes *inodes, int (*visit)(const struct inode *inode, void *data), void *data)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BUCKETS; i++)
+		for (const struct inode *inode = inodes->by_id[i]; r == 0 && inode; inode = inode->next_of_id)
+			r = visit(inode, data);
+	return r;
+}
+
+int inodes_restore(struct inodes *inodes, uint64_t id, int fd, const struct stat *info, uint64_t n_lookups)
+{
+	struct inode *inode = NULL;
+	int r = inodes_find(inodes, id) || find_file(inodes, info->st_dev, info->st_ino) ? -EEXIST : 0;
+
+	if (r == 0 && inodes->count < INODES_MAX)
+		inode = insert(inodes, id, fd, info);
+	if (!inode) {
+		close(fd);
+		return r < 0 ? r : -ENFILE;
+	}
+	inode->n_lookups = n_lookups;
+	return 0;
+}
+
+void inodes_skip(struct inodes *inodes, uint64_t last)
+{
+	if (last > inodes->last_id)
+		inodes->last_id = last;
 }

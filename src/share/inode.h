@@ -35,5 +35,15 @@ int inodes_add(struct inodes *inodes, int fd, const struct stat *info, struct in
 /* The guest forgets count look-ups of it; one that it has never had is passed over. */
 void inodes_forget(struct inodes *inodes, uint64_t id, uint64_t count);
 
-/* How many there are, the root included. */
+/* How many there are, the root included; the last number that was used. */
 size_t inodes_count(const struct inodes *inodes);
+uint64_t inodes_last(const struct inodes *inodes);
+
+/* Visits all; a negative value ends it and is returned. */
+int inodes_each(const struct inodes *inodes, int (*visit)(const struct inode *inode, void *data), void *data);
+
+/* As inodes_add(), with a number and a count of an earlier life. -EEXIST where either is in use. */
+int inodes_restore(struct inodes *inodes, uint64_t id, int fd, const struct stat *info, uint64_t n_lookups);
+
+/* Numbers up to last are not used any more. */
+void inodes_skip(struct inodes *inodes, uint64_t last);

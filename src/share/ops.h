@@ -40,6 +40,10 @@ int share_look(struct share *share, const struct inode *dir, const char *name, s
 /* The same for a file that is open. */
 int share_know_file(struct share *share, int file, struct fuse_entry_out *ret);
 
+/* An O_PATH descriptor of what lies there: no link is followed, no other mount entered, nothing above
+ * reached. */
+int share_open_beneath(const struct inode *dir, const char *name);
+
 /* The attributes as the guest is to see them. */
 void share_attr(const struct stat *info, struct fuse_attr *ret);
 

@@ -164,8 +164,7 @@ void share_attr(const struct stat *info, struct fuse_attr *ret)
 				  .blksize = (uint32_t)info->st_blksize};
 }
 
-/* One component, from the folder's own descriptor: there is nothing in it that could lead elsewhere. */
-static int open_entry(const struct inode *dir, const char *name)
+int share_open_beneath(const struct inode *dir, const char *name)
 {
 	struct open_how {
 		uint64_t flags, mode, resolve;
@@ -200,7 +199,7 @@ static int know(struct share *share, int fd, struct fuse_entry_out *ret)
 
 int share_look(struct share *share, const struct inode *dir, const char *name, struct fuse_entry_out *ret)
 {
-	int fd = open_entry(dir, name);
+	int fd = share_open_beneath(dir, name);
 
 	return fd < 0 ? fd : know(share, fd, ret);
 }

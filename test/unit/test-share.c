@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "share/request.h"
+#include "share/state.h"
 
 #include "unit.h"
 
@@ -450,6 +451,103 @@ static void test_swapped_parent(void **state)
 	assert_true(n_found > 0);
 }
 
+/* Another server goes on where this one was. */
+static struct share *move_on(struct place *place, size_t *ret_lost)
+{
+	auto_buf struct buf state = {0};
+	struct share *next;
+
+	assert_int_equal(share_save(place->share, &state), 0);
+	share_free(place->share);
+	assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next), 0);
+	assert_int_equal(share_load(next, buf_slice(&state), ret_lost), 0);
+	place->share = place->client.server = next;
+	return next;
+}
+
+static void test_next_life(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	uint64_t folder = look(client, ROOT, "folder"), node, handle, list, gone, swapped, again;
+	struct fuse_read_in in = {.size = 4096};
+	size_t lost;
+
+	assert_int_equal(client_create(client, folder, "deep", O_RDWR | O_EXCL, 0644, &node, &handle), 0);
+	assert_int_equal(client_write(client, node, handle, 0, slice_text("before")), 0);
+	assert_int_equal(client_open(client, FUSE_OPENDIR, folder, 0, &list), 0);
+	assert_int_equal(client_create(client, ROOT, "gone", O_RDWR, 0644, &gone, &again), 0);
+	assert_int_equal(unlinkat(place->dir, "gone", 0), 0);
+	swapped = look(client, ROOT, "file");
+	assert_int_equal(renameat(place->dir, "folder", place->dir, "moved"), 0);
+	(void)move_on(place, &lost);
+	assert_int_equal(lost, 2); /* the removed file, and its handle */
+	assert_int_equal(client_write(client, node, handle, 6, slice_text(" and after")), 0);
+	expect_content(place, "moved/deep", "before and after");
+	in.fh = list;
+	assert_int_equal(client_ask(client, FUSE_READDIR, folder, STRUCT(in), NONE, NONE), 0);
+	assert_true(client->body.len > 0);
+	assert_int_equal(client_look(client, ROOT, "moved", &again), 0);
+	assert_int_equal(again, folder);
+	assert_int_equal(client_open(client, FUSE_OPEN, gone, O_RDONLY, &again), -ESTALE);
+	assert_int_equal(client_look(client, ROOT, "file", &again), 0);
+	assert_int_equal(again, swapped);
+}
+
+/* A file that has the same name in the next life is another one; so is a link that leads out. */
+static void test_next_life_is_not_fooled(void **state)
+{
+	struct place *place = *state;
+	auto_buf struct buf text = {0};
+	uint64_t file = look(&place->client, ROOT, "file"), folder = look(&place->client, ROOT, "folder"),
+		 other;
+	struct share *next;
+	size_t lost;
+
+	assert_int_equal(share_save(place->share, &text), 0);
+	assert_int_equal(unlinkat(place->dir, "file", 0), 0);
+	assert_int_equal(symlinkat("/etc/passwd", place->dir, "file"), 0);
+	assert_int_equal(unlinkat(place->dir, "folder", AT_REMOVEDIR), 0);
+	assert_int_equal(symlinkat("/etc", place->dir, "folder"), 0);
+	assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next), 0);
+	assert_int_equal(share_load(next, buf_slice(&text), &lost), 0);
+	assert_int_equal(lost, 2);
+	share_free(place->share);
+	place->share = place->client.server = next;
+	assert_int_equal(client_open(&place->client, FUSE_OPEN, file, O_RDONLY, &other), -ESTALE);
+	assert_int_equal(client_look(&place->client, folder, "passwd", &other), -ESTALE);
+	assert_true(look(&place->client, ROOT, "file") > folder);
+}
+
+static void test_damaged_state(void **state)
+{
+	struct place *place = *state;
+	auto_buf struct buf text = {0};
+	uint64_t node = look(&place->client, ROOT, "file");
+	size_t lost;
+
+	assert_true(node > ROOT);
+	assert_int_equal(share_save(place->share, &text), 0);
+	for (size_t len = 0; len < text.len; len++) {
+		struct share *next;
+
+		assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next),
+				 0);
+		assert_int_equal(share_load(next, slice_of(buf_text(&text), len), &lost), -EBADMSG);
+		share_free(next);
+	}
+	for (size_t i = 0; i < text.len * 8; i++) {
+		struct share *next;
+
+		text.data[text.start + i / 8] ^= (char)(1 << i % 8);
+		assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next),
+				 0);
+		(void)share_load(next, buf_slice(&text), &lost);
+		share_free(next);
+		text.data[text.start + i / 8] ^= (char)(1 << i % 8);
+	}
+}
+
 static void test_before_init(void **state)
 {
 	struct place *place = *state;
@@ -501,6 +599,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_only, set_up_read_only, tear_down),
 		cmocka_unit_test_setup_teardown(test_removed_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_swapped_parent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_next_life, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_next_life_is_not_fooled, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_damaged_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_before_init, set_up, tear_down),
 		cmocka_unit_test(test_frames),
 	};
