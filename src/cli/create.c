@@ -205,9 +205,11 @@ static void free_names(char ***names)
 	sandbox_names_free(*names);
 }
 
+/* Forks and what came from snapshots belong to the same folder: the one that was there first is meant. */
 int create_find(const struct paths *paths, const char *agent, struct sandbox *ret, struct err *err)
 {
 	__attribute__((cleanup(free_names))) char **names = NULL;
+	auto_sandbox struct sandbox first = {0};
 	autofree char *folder = getcwd(NULL, 0);
 	int r = sandbox_names(paths, SHELF_SANDBOXES, &names, err);
 
@@ -222,11 +224,16 @@ int create_find(const struct paths *paths, const char *agent, struct sandbox *re
 		if (sandbox_load(paths, SHELF_SANDBOXES, *name, &sandbox, NULL) < 0)
 			continue;
 		if (strcmp(sandbox.agent, agent) != 0 || !sandbox.workspace ||
-		    strcmp(sandbox.workspace, folder) != 0)
+		    strcmp(sandbox.workspace, folder) != 0 ||
+		    (first.agent && first.created <= sandbox.created))
 			continue;
-		*ret = sandbox;
+		sandbox_done(&first);
+		first = sandbox;
 		sandbox = (struct sandbox){0};
-		return 0;
 	}
-	return -ENOENT;
+	if (!first.agent)
+		return -ENOENT;
+	*ret = first;
+	first = (struct sandbox){0};
+	return 0;
 }

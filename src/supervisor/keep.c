@@ -93,6 +93,9 @@ static void fail_suspend(struct life *life, const char *why)
 	log_line("%s", text);
 	drop_files(life);
 	(void)file_remove_tree(life->place.dir, temporary, NULL);
+	/* Of a machine that goes on there is no state to continue from, also where only its last sync has
+	 * failed. */
+	(void)file_remove_tree(life->place.dir, "saved", NULL);
 	if (life->is_start) {
 		machine_kill(life->machine, "its state could not be saved");
 		return;

@@ -19,6 +19,9 @@ like "and explained" "$(cat "$scratch/err")" "counts only when one is made"
 "$SBX" create shell 2>"$scratch/err"
 is "create does not make a second one for the folder by itself" $? 1
 like "but says which there is" "$(cat "$scratch/err")" "sandbox 'shell-project' of this agent for this folder"
+"$SBX" fork shell-project aaa >/dev/null
+is "a fork does not take the folder's sandbox's place" "$("$SBX" run shell -- hostname)" shell-project
+"$SBX" rm -f aaa
 "$SBX" stop shell-project
 
 cd "$scratch/two/project" || exit
