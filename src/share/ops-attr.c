@@ -1,4 +1,5 @@
 #include "share/ops.h"
+#include "share/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +12,14 @@ enum { XATTR_VALUE_MAX_BYTES = 65536, XATTR_NAME_BYTES = 256 };
 
 /* ---- attributes ---- */
 
-static int answer_attr(const struct inode *inode, struct buf *out)
+static int answer_attr(const struct share *share, const struct inode *inode, struct buf *out)
 {
 	struct fuse_attr_out reply = {.attr_valid = 1};
 	struct stat info;
 
 	if (fstat(inode->fd, &info) < 0)
 		return -errno;
-	share_attr(&info, &reply.attr);
+	share_attr(share, inode->fd, &info, &reply.attr);
 	return share_append(out, &reply, sizeof(reply));
 }
 
@@ -27,7 +28,7 @@ int op_getattr(struct share *share, struct request *request, struct buf *out)
 	struct inode *inode;
 	int r = share_inode(share, request, 0, &inode);
 
-	return r < 0 ? r : answer_attr(inode, out);
+	return r < 0 ? r : answer_attr(share, inode, out);
 }
 
 static struct timespec time_of(uint32_t valid, uint32_t flag, uint32_t now_flag, uint64_t seconds,
@@ -71,12 +72,19 @@ static int set_times(const struct inode *inode, const struct fuse_setattr_in *in
 	return utimensat(inode->fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* An owner is the guest's business and never reaches the host: only what changes nothing is taken. */
-static int check_owner(const struct fuse_setattr_in *in)
+static int set_owner(const struct share *share, const struct inode *inode, const struct fuse_setattr_in *in)
 {
-	if ((in->valid & FATTR_UID) && in->uid != SHARE_GUEST_UID)
-		return -EPERM;
-	return (in->valid & FATTR_GID) && in->gid != SHARE_GUEST_UID ? -EPERM : 0;
+	uint32_t uid, gid;
+	struct stat info;
+
+	if (fstat(inode->fd, &info) < 0)
+		return -errno;
+	owner_read(share, inode->fd, &info, &uid, &gid);
+	if (in->valid & FATTR_UID)
+		uid = in->uid;
+	if (in->valid & FATTR_GID)
+		gid = in->gid;
+	return owner_write(share, inode, uid, gid);
 }
 
 int op_setattr(struct share *share, struct request *request, struct buf *out)
@@ -86,14 +94,15 @@ int op_setattr(struct share *share, struct request *request, struct buf *out)
 	int r = share_inode(share, request, 0, &inode);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
-	r = r < 0 ? r : check_owner(&in);
+	if (r == 0 && (in.valid & (FATTR_UID | FATTR_GID)))
+		r = set_owner(share, inode, &in);
 	if (r == 0 && (in.valid & FATTR_MODE))
 		r = set_mode(share, inode, in.mode);
 	if (r == 0 && (in.valid & FATTR_SIZE))
 		r = set_size(share, inode, in.size);
 	if (r == 0 && (in.valid & (FATTR_ATIME | FATTR_MTIME)))
 		r = set_times(inode, &in);
-	return r < 0 ? r : answer_attr(inode, out);
+	return r < 0 ? r : answer_attr(share, inode, out);
 }
 
 int op_statfs(struct share *share, struct request *request, struct buf *out)
@@ -132,7 +141,9 @@ static int take_xattr_name(struct request *request, char name[XATTR_NAME_BYTES])
 {
 	int r = request_take_text(request, name, XATTR_NAME_BYTES);
 
-	return r < 0 ? r : strncmp(name, "user.", 5) == 0 && name[5] ? 0 : -EOPNOTSUPP;
+	return r < 0                                                                    ? r
+	       : strncmp(name, "user.", 5) == 0 && name[5] && !owner_is_attribute(name) ? 0
+											: -EOPNOTSUPP;
 }
 
 static int open_for_xattr(const struct share *share, const struct request *request)
@@ -207,7 +218,7 @@ int op_listxattr(struct share *share, struct request *request, struct buf *out)
 	if (len < 0)
 		return -errno;
 	for (const char *name = names; r == 0 && name < names + len; name += strlen(name) + 1)
-		if (strncmp(name, "user.", 5) == 0)
+		if (strncmp(name, "user.", 5) == 0 && !owner_is_attribute(name))
 			r = share_append(&own, name, strlen(name) + 1);
 	return r < 0 ? r : answer_value(out, buf_text(&own), (ssize_t)own.len, in.size);
 }

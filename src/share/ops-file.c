@@ -1,4 +1,5 @@
 #include "share/ops.h"
+#include "share/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,8 +60,8 @@ static int open_existing(struct share *share, const struct inode *dir, const cha
 	return fd;
 }
 
-static int create(struct share *share, const struct inode *dir, const char *name,
-		  const struct fuse_create_in *in, struct fuse_entry_out *ret)
+static int create(struct share *share, const struct fuse_in_header *maker, const struct inode *dir,
+		  const char *name, const struct fuse_create_in *in, struct fuse_entry_out *ret)
 {
 	int flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | ((int)in->flags & (OPEN_FLAGS & ~O_TRUNC));
 	autofd int fd = openat(dir->fd, name, flags, share_mode(in->mode & ~in->umask));
@@ -71,7 +72,10 @@ static int create(struct share *share, const struct inode *dir, const char *name
 			       ? open_existing(share, dir, name, in->flags, ret)
 			       : -errno;
 	r = share_know_file(share, fd, ret);
-	return r < 0 ? r : steal_fd(&fd);
+	if (r < 0)
+		return r;
+	owner_begin(share, maker, ret);
+	return steal_fd(&fd);
 }
 
 int op_create(struct share *share, struct request *request, struct buf *out)
@@ -87,7 +91,7 @@ int op_create(struct share *share, struct request *request, struct buf *out)
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r < 0)
 		return r;
-	fd = create(share, dir, name, &in, &entry);
+	fd = create(share, &request->head, dir, name, &in, &entry);
 	if (fd < 0)
 		return fd;
 	r = share_append(out, &entry, sizeof(entry));

@@ -14,7 +14,7 @@ int op_lookup(struct share *share, struct request *request, struct buf *out)
 	int r = share_inode(share, request, S_IFDIR, &dir);
 
 	r = r < 0 ? r : request_take_name(request, name);
-	return r < 0 ? r : share_enter(share, dir, name, out);
+	return r < 0 ? r : share_enter(share, dir, name, NULL, out);
 }
 
 int op_forget(struct share *share, struct request *request, struct buf *out)
@@ -54,7 +54,7 @@ int op_mkdir(struct share *share, struct request *request, struct buf *out)
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r == 0 && mkdirat(dir->fd, name, share_mode(in.mode & ~in.umask)) < 0)
 		r = -errno;
-	return r < 0 ? r : share_enter(share, dir, name, out);
+	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
 }
 
 /* Regular files only: what else there is, a host program might trip over. */
@@ -71,7 +71,7 @@ int op_mknod(struct share *share, struct request *request, struct buf *out)
 		r = -EPERM;
 	if (r == 0 && mknodat(dir->fd, name, S_IFREG | share_mode(in.mode & ~in.umask), 0) < 0)
 		r = -errno;
-	return r < 0 ? r : share_enter(share, dir, name, out);
+	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
 }
 
 int op_symlink(struct share *share, struct request *request, struct buf *out)
@@ -84,7 +84,7 @@ int op_symlink(struct share *share, struct request *request, struct buf *out)
 	r = r < 0 ? r : request_take_text(request, target, sizeof(target));
 	if (r == 0 && symlinkat(target, dir->fd, name) < 0)
 		r = -errno;
-	return r < 0 ? r : share_enter(share, dir, name, out);
+	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
 }
 
 int op_link(struct share *share, struct request *request, struct buf *out)
@@ -108,7 +108,7 @@ int op_link(struct share *share, struct request *request, struct buf *out)
 	snprintf(source, sizeof(source), "%d", old->fd);
 	if (linkat(share->proc_fds, source, dir->fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
-	return share_enter(share, dir, name, out);
+	return share_enter(share, dir, name, NULL, out);
 }
 
 static int remove_entry(const struct share *share, struct request *request, int flags)

@@ -33,8 +33,10 @@ share_op op_opendir, op_readdir, op_readdirplus, op_releasedir, op_fsyncdir;
 /* The inode that the request is about, of that type (0: any); -ESTALE, -ENOTDIR, -EINVAL. */
 int share_inode(const struct share *share, const struct request *request, mode_t type, struct inode **ret);
 
-/* Looks a name up in a folder, and counts it. Appends a fuse_entry_out. */
-int share_enter(struct share *share, const struct inode *dir, const char *name, struct buf *out);
+/* Looks a name up in a folder, and counts it. Appends a fuse_entry_out; maker: who has just made it, or NULL.
+ */
+int share_enter(struct share *share, const struct inode *dir, const char *name,
+		const struct fuse_in_header *maker, struct buf *out);
 int share_look(struct share *share, const struct inode *dir, const char *name, struct fuse_entry_out *ret);
 
 /* The same for a file that is open. */
@@ -45,7 +47,7 @@ int share_know_file(struct share *share, int file, struct fuse_entry_out *ret);
 int share_open_beneath(const struct inode *dir, const char *name);
 
 /* The attributes as the guest is to see them. */
-void share_attr(const struct stat *info, struct fuse_attr *ret);
+void share_attr(const struct share *share, int fd, const struct stat *info, struct fuse_attr *ret);
 
 /* Opens the regular file that the inode stands for. Returns the descriptor or a negative errno. */
 int share_reopen(const struct share *share, const struct inode *inode, int flags);

@@ -1,4 +1,5 @@
 #include "share/ops.h"
+#include "share/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,12 +142,7 @@ int share_inode(const struct share *share, const struct request *request, mode_t
 	return 0;
 }
 
-static uint32_t shown_owner(uid_t owner, uid_t own)
-{
-	return owner == own ? SHARE_GUEST_UID : SHARE_GUEST_NOBODY;
-}
-
-void share_attr(const struct stat *info, struct fuse_attr *ret)
+void share_attr(const struct share *share, int fd, const struct stat *info, struct fuse_attr *ret)
 {
 	*ret = (struct fuse_attr){.ino = info->st_ino,
 				  .size = (uint64_t)info->st_size,
@@ -159,9 +155,8 @@ void share_attr(const struct stat *info, struct fuse_attr *ret)
 				  .ctimensec = (uint32_t)info->st_ctim.tv_nsec,
 				  .mode = info->st_mode & (S_IFMT | 01777),
 				  .nlink = (uint32_t)info->st_nlink,
-				  .uid = shown_owner(info->st_uid, geteuid()),
-				  .gid = shown_owner(info->st_gid, getegid()),
 				  .blksize = (uint32_t)info->st_blksize};
+	owner_read(share, fd, info, &ret->uid, &ret->gid);
 }
 
 int share_open_beneath(const struct inode *dir, const char *name)
@@ -193,7 +188,7 @@ static int know(struct share *share, int fd, struct fuse_entry_out *ret)
 				       .generation = 1,
 				       .entry_valid = KEEP_SECONDS,
 				       .attr_valid = KEEP_SECONDS};
-	share_attr(&info, &ret->attr);
+	share_attr(share, inode->fd, &info, &ret->attr);
 	return 0;
 }
 
@@ -214,13 +209,16 @@ int share_know_file(struct share *share, int file, struct fuse_entry_out *ret)
 	return fd < 0 ? -errno : know(share, fd, ret);
 }
 
-int share_enter(struct share *share, const struct inode *dir, const char *name, struct buf *out)
+int share_enter(struct share *share, const struct inode *dir, const char *name,
+		const struct fuse_in_header *maker, struct buf *out)
 {
 	struct fuse_entry_out entry;
 	int r = share_look(share, dir, name, &entry);
 
 	if (r < 0)
 		return r;
+	if (maker)
+		owner_begin(share, maker, &entry);
 	r = share_append(out, &entry, sizeof(entry));
 	if (r < 0)
 		inodes_forget(share->inodes, entry.nodeid, 1);

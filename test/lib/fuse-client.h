@@ -13,6 +13,7 @@ struct client {
 	void (*talk)(struct client *client, struct slice message, bool has_answer, struct buf *answer);
 	void *server;
 	uint64_t unique;
+	uint32_t uid, gid;
 	struct buf answer; /* the last one, with its header */
 	struct slice body; /* what is behind the header */
 };
@@ -22,7 +23,11 @@ struct client {
 static inline int client_ask(struct client *client, uint32_t opcode, uint64_t nodeid, struct slice first,
 			     struct slice second, struct slice third)
 {
-	struct fuse_in_header head = {.opcode = opcode, .nodeid = nodeid, .unique = ++client->unique};
+	struct fuse_in_header head = {.opcode = opcode,
+				      .nodeid = nodeid,
+				      .unique = ++client->unique,
+				      .uid = client->uid,
+				      .gid = client->gid};
 	struct fuse_out_header reply = {.len = 0};
 	auto_buf struct buf message = {0};
 	bool has_answer = opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT;

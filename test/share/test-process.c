@@ -136,6 +136,7 @@ static void test_every_operation(void **state)
 					       FATTR_MTIME,
 				      .mode = 0600,
 				      .size = 100};
+	struct fuse_setattr_in given = {.valid = FATTR_UID, .uid = 5};
 	struct fuse_fallocate_in room = {.length = 8192};
 	struct fuse_lseek_in hole = {.whence = SEEK_HOLE};
 	struct fuse_copy_file_range_in copy = {.len = 50};
@@ -156,6 +157,7 @@ static void test_every_operation(void **state)
 	copy.off_out = 4096;
 	assert_int_equal(client_write(client, node, handle, 0, slice_text("bytes")), 0);
 	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(all), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(given), NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_FALLOCATE, node, STRUCT(room), NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_LSEEK, node, STRUCT(hole), NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_COPY_FILE_RANGE, node, STRUCT(copy), NONE, NONE), 0);

@@ -49,7 +49,8 @@ static int begin(void **state, bool is_read_only)
 	assert_int_equal(mkdirat(place.dir, "folder", 0755), 0);
 	root = open(place.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(share_new(root, is_read_only, &place.share), 0);
-	place.client = (struct client){.talk = talk, .server = place.share};
+	place.client = (struct client){
+		.talk = talk, .server = place.share, .uid = SHARE_GUEST_UID, .gid = SHARE_GUEST_UID};
 	assert_int_equal(client_init(&place.client), 0);
 	*state = &place;
 	return 0;
@@ -142,7 +143,6 @@ static void test_attributes(void **state)
 	struct fuse_setattr_in size = {.valid = FATTR_SIZE, .size = 3};
 	struct fuse_setattr_in times = {.valid = FATTR_MTIME, .mtime = 1234567890, .mtimensec = 123456789};
 	struct fuse_setattr_in bad_times = {.valid = FATTR_MTIME, .mtimensec = 1000000000};
-	struct fuse_setattr_in owner = {.valid = FATTR_UID, .uid = 0};
 	struct stat info;
 
 	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(size), NONE, NONE), 0);
@@ -152,9 +152,49 @@ static void test_attributes(void **state)
 	assert_int_equal(info.st_mtim.tv_sec, 1234567890);
 	assert_int_equal(info.st_mtim.tv_nsec, 123456789);
 	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(bad_times), NONE, NONE), -EINVAL);
-	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(owner), NONE, NONE), -EPERM);
 	size.size = 1ULL << 63;
 	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(size), NONE, NONE), -EFBIG);
+}
+
+/* Who owns what is the guest's business: remembered for it, and never so on the host. */
+static void test_owners(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	uint64_t node = look(client, ROOT, "file"), made, handle, folder;
+	struct fuse_setattr_in in = {.valid = FATTR_UID | FATTR_GID, .uid = 999, .gid = 998};
+	struct fuse_getxattr_in get = {.size = 100};
+	struct fuse_attr attr;
+	struct stat info;
+
+	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(in), NONE, NONE), 0);
+	(void)look(client, ROOT, "file");
+	(void)client_entry(client, &attr);
+	assert_int_equal(attr.uid, 999);
+	assert_int_equal(attr.gid, 998);
+	assert_int_equal(fstatat(place->dir, "file", &info, 0), 0);
+	assert_int_equal(info.st_uid, geteuid());
+	assert_int_equal(client_ask(client, FUSE_LISTXATTR, node, STRUCT(get), NONE, NONE), 0);
+	assert_int_equal(client->body.len, 0);
+	assert_int_equal(
+		client_ask(client, FUSE_REMOVEXATTR, node, client_name("user.sbx.owner"), NONE, NONE),
+		-EOPNOTSUPP);
+	in.uid = in.gid = SHARE_GUEST_UID;
+	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(in), NONE, NONE), 0);
+	(void)look(client, ROOT, "file");
+	(void)client_entry(client, &attr);
+	assert_int_equal(attr.uid, SHARE_GUEST_UID);
+	client->uid = client->gid = 0;
+	assert_int_equal(client_create(client, ROOT, "roots", O_RDWR, 0644, &made, &handle), 0);
+	(void)client_entry(client, &attr);
+	assert_int_equal(attr.uid, 0);
+	assert_int_equal(client_mkdir(client, ROOT, "roots-folder", &folder), 0);
+	(void)client_entry(client, &attr);
+	assert_int_equal(attr.gid, 0);
+	assert_int_equal(fsetxattr(place->dir, "user.sbx.owner", "1:2:3 nonsense", 14, 0), 0);
+	assert_int_equal(client_ask(client, FUSE_GETATTR, ROOT, NONE, NONE, NONE), 0);
+	memcpy(&attr, client->body.ptr + offsetof(struct fuse_attr_out, attr), sizeof(attr));
+	assert_int_equal(attr.uid, SHARE_GUEST_UID);
 }
 
 static void test_names(void **state)
@@ -588,6 +628,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_and_write, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_setuid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_xattr, set_up, tear_down),
