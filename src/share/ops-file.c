@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* What an open file may be told; the rest is the host's business. */
 enum { OPEN_FLAGS = O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC };
@@ -78,6 +79,20 @@ static int create(struct share *share, const struct fuse_in_header *maker, const
 	return steal_fd(&fd);
 }
 
+/* Takes fd, of a file that has just been made or found, whose entry has been counted. */
+static int answer_create(struct share *share, const struct fuse_entry_out *entry, int fd, struct buf *out)
+{
+	int r = share_append(out, entry, sizeof(*entry));
+
+	if (r < 0)
+		close(fd);
+	else
+		r = answer_open(share, entry->nodeid, fd, out);
+	if (r < 0)
+		inodes_forget(share->inodes, entry->nodeid, 1);
+	return r;
+}
+
 int op_create(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES];
@@ -92,16 +107,36 @@ int op_create(struct share *share, struct request *request, struct buf *out)
 	if (r < 0)
 		return r;
 	fd = create(share, &request->head, dir, name, &in, &entry);
+	return fd < 0 ? fd : answer_create(share, &entry, fd, out);
+}
+
+/* A file without a name, which a LINK may give it one. */
+int op_tmpfile(struct share *share, struct request *request, struct buf *out)
+{
+	struct fuse_entry_out entry;
+	struct fuse_create_in in;
+	struct inode *dir;
+	char name[16];
+	int r = share_inode(share, request, S_IFDIR, &dir);
+	int fd;
+
+	r = r < 0 ? r : request_take(request, &in, sizeof(in));
+	if (r < 0)
+		return r;
+	if ((in.flags & O_ACCMODE) == O_RDONLY)
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%d", dir->fd);
+	fd = openat(share->proc_fds, name, O_TMPFILE | O_CLOEXEC | ((int)in.flags & (OPEN_FLAGS & ~O_TRUNC)),
+		    share_mode(in.mode & ~in.umask));
 	if (fd < 0)
-		return fd;
-	r = share_append(out, &entry, sizeof(entry));
-	if (r < 0)
+		return -errno;
+	r = share_know_file(share, fd, &entry);
+	if (r < 0) {
 		close(fd);
-	else
-		r = answer_open(share, entry.nodeid, fd, out);
-	if (r < 0)
-		inodes_forget(share->inodes, entry.nodeid, 1);
-	return r;
+		return r;
+	}
+	owner_begin(share, &request->head, &entry);
+	return answer_create(share, &entry, fd, out);
 }
 
 static int take_handle(struct share *share, const struct request *request, uint64_t id, struct handle **ret)

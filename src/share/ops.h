@@ -24,8 +24,8 @@ share_op op_lookup, op_forget, op_batch_forget, op_mkdir, op_mknod, op_symlink, 
 share_op op_getattr, op_setattr, op_statfs, op_access, op_getxattr, op_setxattr, op_listxattr, op_removexattr;
 
 /* ops-file.c */
-share_op op_open, op_create, op_read, op_write, op_release, op_flush, op_fsync, op_fallocate, op_lseek,
-	op_copy_file_range;
+share_op op_open, op_create, op_tmpfile, op_read, op_write, op_release, op_flush, op_fsync, op_fallocate,
+	op_lseek, op_copy_file_range;
 
 /* ops-dir.c */
 share_op op_opendir, op_readdir, op_readdirplus, op_releasedir, op_fsyncdir;

@@ -74,6 +74,7 @@ static const struct row rows[] = {
 	[FUSE_REMOVEXATTR] = {op_removexattr, true, false},
 	[FUSE_OPEN] = {op_open, false, false},
 	[FUSE_CREATE] = {op_create, true, false},
+	[FUSE_TMPFILE] = {op_tmpfile, true, false},
 	[FUSE_READ] = {op_read, false, false},
 	[FUSE_WRITE] = {op_write, true, false},
 	[FUSE_RELEASE] = {op_release, false, false},

@@ -125,7 +125,7 @@ static int take(struct slice *state, void *into, size_t size)
 /* The whole of it is looked through before any of it is believed. */
 static int check(struct slice state)
 {
-	struct state_head head;
+	struct state_head head = {.version = 0};
 	struct state_inode inode;
 	int r = take(&state, &head, sizeof(head));
 
@@ -189,7 +189,7 @@ static bool load_handle(struct share *share, const struct state_handle *wanted)
 
 int share_load(struct share *share, struct slice state, size_t *ret_lost)
 {
-	struct state_head head;
+	struct state_head head = {.version = 0};
 	struct state_inode inode;
 	struct state_handle handle;
 	char path[PATH_MAX];

@@ -120,6 +120,25 @@ static void test_read_and_write(void **state)
 	assert_int_equal(client_create(client, ROOT, "made", O_RDWR, 0755, &made, &made_handle), 0);
 }
 
+/* A file without a name gets one when it is whole. */
+static void test_unnamed_file(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	struct fuse_create_in in = {.flags = O_RDWR, .mode = S_IFREG | 0644};
+	struct fuse_open_out open_out;
+	struct fuse_link_in link;
+
+	assert_int_equal(client_ask(client, FUSE_TMPFILE, ROOT, STRUCT(in), client_name("ignored"), NONE), 0);
+	link.oldnodeid = client_entry(client, NULL);
+	memcpy(&open_out, client->body.ptr + sizeof(struct fuse_entry_out), sizeof(open_out));
+	assert_int_equal(client_write(client, link.oldnodeid, open_out.fh, 0, slice_text("whole")), 0);
+	assert_int_equal(client_ask(client, FUSE_LINK, ROOT, STRUCT(link), client_name("named"), NONE), 0);
+	expect_content(place, "named", "whole");
+	in.flags = O_RDONLY;
+	assert_int_equal(client_ask(client, FUSE_TMPFILE, ROOT, STRUCT(in), NONE, NONE), -EINVAL);
+}
+
 static void test_no_setuid(void **state)
 {
 	struct place *place = *state;
@@ -626,6 +645,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_read_and_write, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unnamed_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_setuid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
