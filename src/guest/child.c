@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { LISTEN_FD = 3, HIGH_FD = 10, PATH_ROOM = PATH_MAX };
+enum { LISTEN_FD = 3, HIGH_FD = 10, PATH_ROOM = PATH_MAX, CHILDREN_MAX_BYTES = 1 << 20 };
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -282,6 +282,22 @@ bool children_none(void)
 	siginfo_t info;
 
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
+
+unsigned children_count(void)
+{
+	char path[64];
+	auto_buf struct buf list = {0};
+	autofd int fd = -1;
+	unsigned count = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, CHILDREN_MAX_BYTES, &list) < 0)
+		return UINT_MAX;
+	for (size_t i = 0; i < list.len; i++)
+		count += buf_text(&list)[i] == ' ';
+	return count;
 }
 
 /* The variables as execve() wants them, with room in front for those of socket activation. */

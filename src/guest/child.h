@@ -50,6 +50,9 @@ void children_free(struct children *children);
 /* True when there is no process left below this one. */
 bool children_none(void);
 
+/* How many there are right below this one. */
+unsigned children_count(void);
+
 /* Told after each batch of reaping; may be NULL. */
 void children_on_reaped(struct children *children, void (*on_reaped)(void *owner), void *owner);
 

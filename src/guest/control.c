@@ -78,6 +78,10 @@ int control_request(struct guest *guest, struct h2_stream *stream, const char *m
 		return task_begin(guest, stream, "quiesce");
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_SETTLE) == 0)
 		return task_begin(guest, stream, "settle");
+	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_MOUNT) == 0)
+		return task_begin(guest, stream, "mount");
+	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_UMOUNT) == 0)
+		return task_begin(guest, stream, "umount");
 	if (strcmp(method, "GET") == 0 && strcmp(path, CONTROL_STATS) == 0)
 		return stats_answer(stream);
 	return -ENOENT;

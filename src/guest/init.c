@@ -111,8 +111,8 @@ int main(int argc, char **argv)
 	int status = -1;
 
 	log_open("sbx-guest");
-	if (getpid() != 1 && argc == 2)
-		status = task_main(argv[1]);
+	if (getpid() != 1 && argc == 3)
+		status = task_main(argv[1], argv[2]);
 	if (status >= 0)
 		return status;
 	if (getpid() != 1) {

@@ -4,6 +4,7 @@
 #include "guest/docker.h"
 #include "guest/mounts.h"
 #include "guest/port.h"
+#include "guest/share.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,12 +63,18 @@ static void kill_all(struct shutdown *shutdown)
 	loop_set_timer(shutdown->guest->loop, &shutdown->timer, children_none() ? 0 : KILL_LIMIT_MS);
 }
 
+/* Whoever carries the files of others goes last. */
+static bool only_carriers_are_left(void)
+{
+	return children_none() || children_count() <= share_carriers();
+}
+
 static void terminate_all(struct shutdown *shutdown)
 {
 	shutdown->step = TERMINATE;
 	kill(-1, SIGTERM);
 	kill(-1, SIGHUP); /* what an interactive shell heeds */
-	loop_set_timer(shutdown->guest->loop, &shutdown->timer, children_none() ? 0 : TERM_LIMIT_MS);
+	loop_set_timer(shutdown->guest->loop, &shutdown->timer, only_carriers_are_left() ? 0 : TERM_LIMIT_MS);
 }
 
 static void on_timer(struct timer *timer)
@@ -103,7 +110,8 @@ static void on_reaped(void *owner)
 {
 	struct shutdown *shutdown = owner;
 
-	if ((shutdown->step == TERMINATE || shutdown->step == KILL) && children_none())
+	if ((shutdown->step == TERMINATE && only_carriers_are_left()) ||
+	    (shutdown->step == KILL && children_none()))
 		loop_set_timer(shutdown->guest->loop, &shutdown->timer, 0);
 }
 

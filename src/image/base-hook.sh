@@ -20,7 +20,7 @@ root=$1
 unset SBX_HOOK_STAGE
 
 # Needed before the root file system is mounted.
-early_modules='virtio_pci virtio_blk virtio_console virtio_rng ext4 overlay vmgenid'
+early_modules='virtio_pci virtio_blk virtio_console virtio_rng ext4 overlay vmgenid fuse'
 
 make_user() {
 	chroot "$root" useradd --create-home --user-group --uid 1000 --shell /bin/bash agent

@@ -161,7 +161,7 @@ static void expect_end(struct machine *machine)
 
 static void take(struct machine *machine, const struct chan_message *message)
 {
-	switch ((enum chan_kind)message->kind) {
+	switch (message->kind) {
 	case CHAN_READY:
 		machine->is_ready = machine->was_ready = true;
 		uv_timer_stop(&machine->answer_timer);
@@ -177,8 +177,7 @@ static void take(struct machine *machine, const struct chan_message *message)
 		else if (!machine->is_ending)
 			log_line("the link is lost: %s", message->body);
 		return;
-	case CHAN_STREAM:
-	case CHAN_REQUEST:
+	default:
 		break;
 	}
 	lose_link(machine);

@@ -22,7 +22,7 @@ int chan_send(int chan, enum chan_kind kind, uint32_t id, uint32_t code, struct 
 
 static bool is_sound(const struct chan_message *message, size_t len)
 {
-	return len >= HEAD_BYTES && message->kind >= CHAN_STREAM && message->kind <= CHAN_LOST &&
+	return len >= HEAD_BYTES && message->kind >= CHAN_STREAM && message->kind < CHAN_KINDS &&
 	       message->body_len < CHAN_BODY_MAX_BYTES && len == HEAD_BYTES + message->body_len;
 }
 

@@ -20,6 +20,33 @@ enum chan_kind {
 	CHAN_READY, /* the guest has answered the handshake; code is its version */
 	CHAN_REPLY, /* to the request of that id; code is the HTTP status, 0 if it could not be asked */
 	CHAN_LOST,  /* the session is over; body says why; code 1: the engine closed its end */
+	/* supervisor to keeper */
+	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode */
+	CHAN_DROP, /* end the server of share `id` */
+	/* keeper to supervisor */
+	CHAN_SERVED, /* share `id` has a server, for the first time or again; the descriptor is the channel to
+		      * it
+		      */
+	CHAN_FAILED, /* share `id` has none any more; body says why */
+	/* supervisor to share, in this order where they come at all */
+	CHAN_SHARE_GUARD, /* body: one rule of the person's for guarded paths (share/guard.h) */
+	CHAN_SHARE_STATE, /* the descriptor holds what the last server has saved, and nothing else */
+	CHAN_SHARE_PORT,  /* the descriptor is the guest's port; code: enum share_guest */
+	CHAN_SHARE_SAVE,  /* write what has to be known to go on to the descriptor */
+	CHAN_SHARE_DIFF,  /* write what the guest has changed to the descriptor */
+	/* share to supervisor */
+	CHAN_SHARE_DONE, /* SAVE or DIFF `id` is done; code: 0 or an errno value */
+	CHAN_SHARE_NOTE, /* for the journal: body is a JSON object */
+	CHAN_KINDS,
+};
+
+enum share_mode { SHARE_READ_WRITE, SHARE_READ_ONLY };
+
+/* What the guest at the other end of a share's port knows of an earlier server. */
+enum share_guest {
+	SHARE_GUEST_NEW,       /* it mounts the folder anew */
+	SHARE_GUEST_CONTINUES, /* it has mounted it, with the server whose state was given, or one that is
+				  lost */
 };
 
 struct chan_message {

@@ -30,3 +30,12 @@ enum { CONTROL_BODY_MAX_BYTES = 65536, CONTROL_SESSION_NAME_MAX_BYTES = 64 };
  * disk-used-kib, load (of the last minute), processes, uptime-seconds.
  */
 #define CONTROL_STATS "/stats"
+
+/*
+ * POST: mounts a shared folder. Lines: "port NAME", "target PATH", "mode ro" or "rw", "kind dir" or "file".
+ * One that is mounted there already stays. Answer: 204.
+ */
+#define CONTROL_MOUNT "/mount"
+
+/* POST: the same lines; unmounts it. Answer: 204; 409 where it is in use. */
+#define CONTROL_UMOUNT "/umount"
