@@ -55,7 +55,9 @@ static int make(const struct paths *paths, const struct sandbox *shape, const st
 	snprintf(machine.name, sizeof(machine.name), "%s", name);
 	machine.machine_id[0] = '\0';
 	machine.workspace = NULL;
-	machine.env = NULL;
+	machine.env = machine.guard = NULL;
+	machine.shares = NULL;
+	machine.n_shares = 0;
 	(void)sandbox_remove(paths, SHELF_STARTS, name, NULL);
 	r = stage_open(paths, SHELF_STARTS, &machine, &stage, err);
 	r = r < 0 ? r : stage_make_disk(&stage, shape->disk_mib, err);

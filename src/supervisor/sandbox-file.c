@@ -17,24 +17,44 @@ static void free_json(json_t **json)
 }
 #define auto_json __attribute__((cleanup(free_json)))
 
-static json_t *env_to_json(char **env)
+static json_t *lines_to_json(char **lines)
 {
 	json_t *array = json_array();
 
-	for (; env && *env; env++)
-		json_array_append_new(array, json_stringn_nocheck(*env, strlen(*env)));
+	for (; lines && *lines; lines++)
+		json_array_append_new(array, json_stringn_nocheck(*lines, strlen(*lines)));
+	return array;
+}
+
+/* NULL where a path cannot be written. */
+static json_t *shares_to_json(const struct sandbox *sandbox)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < sandbox->n_shares; i++) {
+		const struct sandbox_share *share = &sandbox->shares[i];
+		json_t *one = json_pack("{s:s, s:s, s:i, s:b, s:b, s:b}", "source", share->source, "target",
+					share->target, "port", (int)share->port, "read_only",
+					share->is_read_only, "file", share->is_file, "gone", share->is_gone);
+
+		if (json_array_append_new(array, one) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
 	return array;
 }
 
 int sandbox_save(int dir_fd, const struct sandbox *sandbox, struct err *err)
 {
 	auto_json json_t *json =
-		json_pack("{s:i, s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:o, s:s, s:I}", "version", FILE_VERSION,
-			  "name", sandbox->name, "agent", sandbox->agent, "workspace", sandbox->workspace,
-			  "template", sandbox->template, "cpus", (json_int_t)sandbox->cpus, "memory_mib",
-			  (json_int_t)sandbox->memory_mib, "disk_mib", (json_int_t)sandbox->disk_mib, "env",
-			  env_to_json(sandbox->env), "machine_id", sandbox->machine_id, "created",
-			  (json_int_t)sandbox->created);
+		json_pack("{s:i, s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I}", "version",
+			  FILE_VERSION, "name", sandbox->name, "agent", sandbox->agent, "workspace",
+			  sandbox->workspace, "template", sandbox->template, "cpus",
+			  (json_int_t)sandbox->cpus, "memory_mib", (json_int_t)sandbox->memory_mib,
+			  "disk_mib", (json_int_t)sandbox->disk_mib, "env", lines_to_json(sandbox->env),
+			  "shares", shares_to_json(sandbox), "guard", lines_to_json(sandbox->guard),
+			  "machine_id", sandbox->machine_id, "created", (json_int_t)sandbox->created);
 	autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
 
 	if (!text)
@@ -42,22 +62,62 @@ int sandbox_save(int dir_fd, const struct sandbox *sandbox, struct err *err)
 	return file_write_atomic(dir_fd, "sandbox.json", 0600, slice_text(text), err);
 }
 
-static int env_from_json(const json_t *array, char ***ret)
+static int lines_from_json(const json_t *array, char ***ret)
 {
 	size_t count = json_array_size(array);
-	char **env = calloc(count + 1, sizeof(*env));
+	char **lines = calloc(count + 1, sizeof(*lines));
 
-	if (!env)
+	if (!lines)
 		return -ENOMEM;
-	*ret = env;
+	*ret = lines;
 	for (size_t i = 0; i < count; i++) {
 		const char *text = json_string_value(json_array_get(array, i));
 
-		env[i] = text ? strdup(text) : NULL;
-		if (!env[i])
+		lines[i] = text ? strdup(text) : NULL;
+		if (!lines[i])
 			return -EINVAL;
 	}
 	return 0;
+}
+
+static int take_share(json_t *json, struct sandbox_share *ret)
+{
+	const char *source, *target;
+	int port, is_read_only, is_file, is_gone;
+
+	if (json_unpack(json, "{s:s, s:s, s:i, s:b, s:b, s:b}", "source", &source, "target", &target, "port",
+			&port, "read_only", &is_read_only, "file", &is_file, "gone", &is_gone) < 0 ||
+	    source[0] != '/' || target[0] != '/' || port < 0 || port >= ENGINE_SHARES)
+		return -EINVAL;
+	*ret = (struct sandbox_share){.source = strdup(source),
+				      .target = strdup(target),
+				      .port = (unsigned)port,
+				      .is_read_only = is_read_only,
+				      .is_file = is_file,
+				      .is_gone = is_gone};
+	return ret->source && ret->target ? 0 : -ENOMEM;
+}
+
+/* Also counts what is half taken, so that it is freed. */
+static int take_shares(const json_t *array, struct sandbox *ret)
+{
+	size_t count = json_array_size(array);
+	unsigned ports = 0;
+	int r = 0;
+
+	if (!array)
+		return 0;
+	if (!json_is_array(array) || count > ENGINE_SHARES)
+		return -EINVAL;
+	ret->shares = calloc(count + 1, sizeof(*ret->shares));
+	for (size_t i = 0; ret->shares && r == 0 && i < count; i++) {
+		r = take_share(json_array_get(array, i), &ret->shares[i]);
+		ret->n_shares = i + 1;
+		if (r == 0 && ports & 1U << ret->shares[i].port)
+			r = -EINVAL;
+		ports |= 1U << ret->shares[i].port;
+	}
+	return ret->shares ? r : -ENOMEM;
 }
 
 static int take(const json_t *json, struct sandbox *ret)
@@ -65,13 +125,14 @@ static int take(const json_t *json, struct sandbox *ret)
 	const char *name, *agent, *template, *machine_id;
 	json_int_t cpus, memory, disk, created;
 	const char *workspace;
-	json_t *env, *folder;
-	int version;
+	json_t *env, *folder, *shares = NULL, *guard = NULL;
+	int version, r;
 
-	if (json_unpack((json_t *)(uintptr_t)json, "{s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:o, s:s, s:I}",
-			"version", &version, "name", &name, "agent", &agent, "workspace", &folder, "template",
-			&template, "cpus", &cpus, "memory_mib", &memory, "disk_mib", &disk, "env", &env,
-			"machine_id", &machine_id, "created", &created) < 0)
+	if (json_unpack((json_t *)(uintptr_t)json,
+			"{s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:o, s?o, s?o, s:s, s:I}", "version",
+			&version, "name", &name, "agent", &agent, "workspace", &folder, "template", &template,
+			"cpus", &cpus, "memory_mib", &memory, "disk_mib", &disk, "env", &env, "shares",
+			&shares, "guard", &guard, "machine_id", &machine_id, "created", &created) < 0)
 		return -EINVAL;
 	if (version != FILE_VERSION || !sandbox_name_ok(name) ||
 	    strlen(machine_id) != sizeof(ret->machine_id) - 1)
@@ -90,7 +151,9 @@ static int take(const json_t *json, struct sandbox *ret)
 	ret->workspace = workspace ? strdup(workspace) : NULL;
 	if (!ret->agent || !ret->template || (workspace && !ret->workspace))
 		return -ENOMEM;
-	return env_from_json(env, &ret->env);
+	r = take_shares(shares, ret);
+	r = r < 0 || !guard ? r : lines_from_json(guard, &ret->guard);
+	return r < 0 ? r : lines_from_json(env, &ret->env);
 }
 
 int sandbox_load(const struct paths *paths, enum shelf shelf, const char *name, struct sandbox *ret,

@@ -17,9 +17,11 @@ void sandbox_done(struct sandbox *sandbox)
 	free(sandbox->agent);
 	free(sandbox->workspace);
 	free(sandbox->template);
-	for (char **env = sandbox->env; env && *env; env++)
-		free(*env);
-	free(sandbox->env);
+	sandbox_names_free(sandbox->env);
+	sandbox_names_free(sandbox->guard);
+	while (sandbox->n_shares > 0)
+		sandbox_drop_share(sandbox, &sandbox->shares[sandbox->n_shares - 1]);
+	free(sandbox->shares);
 	*sandbox = (struct sandbox){0};
 }
 

@@ -16,8 +16,10 @@
 #pragma once
 
 #include "base/paths.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { SANDBOX_NAME_MIN = 1, SANDBOX_NAME_MAX = 63, SANDBOX_ENV_MAX = 1024 };
@@ -26,14 +28,27 @@ enum { SANDBOX_NAME_MIN = 1, SANDBOX_NAME_MAX = 63, SANDBOX_ENV_MAX = 1024 };
 
 enum shelf { SHELF_SANDBOXES, SHELF_SNAPSHOTS, SHELF_STARTS };
 
+/* A folder or file of the host that the sandbox works in. */
+struct sandbox_share {
+	char *source;  /* its path on the host, absolute and without links */
+	char *target;  /* its path inside */
+	unsigned port; /* number of its sbx.share port, the same for as long as it is mounted */
+	bool is_read_only, is_file;
+	bool is_gone; /* taken away while the sandbox was stopped; a guest that was suspended still has it */
+};
+
 struct sandbox {
 	char name[SANDBOX_NAME_MAX + 1];
 	char *agent;
-	char *workspace; /* the folder it was made in; NULL for none */
+	char *workspace; /* the folder it was made for, shared or not; NULL for none */
 	char *template;
 	unsigned cpus;
 	uint64_t memory_mib, disk_mib;
-	char **env; /* NULL-ended NAME=VALUE; may be NULL */
+	char **env;                   /* NULL-ended NAME=VALUE; may be NULL */
+	struct sandbox_share *shares; /* what lies inside another follows it; at most ENGINE_SHARES */
+	size_t n_shares;
+	char **guard; /* NULL-ended rules of its own for guarded files, such as "allow PATTERN"; may be NULL
+		       */
 	char machine_id[33];
 	int64_t created; /* seconds since 1970 */
 };
@@ -48,6 +63,18 @@ const char *sandbox_word(enum shelf shelf);
 
 /* Opens the folder of all of them, which is made if need be. */
 int sandbox_open_shelf(const struct paths *paths, enum shelf shelf, struct err *err);
+
+/*
+ * Adds a copy of *share at the place where it belongs, with the lowest port that is free. -EEXIST when there
+ * is one of the same target, -E2BIG when there are as many as a machine can have.
+ */
+int sandbox_add_share(struct sandbox *sandbox, const struct sandbox_share *share, struct err *err);
+
+/* The one that is not gone and has this path as its source or, where none has, as its target; or NULL. */
+struct sandbox_share *sandbox_find_share(const struct sandbox *sandbox, const char *path);
+
+/* Forgets one of its shares; pointers to others are good no more. */
+void sandbox_drop_share(struct sandbox *sandbox, struct sandbox_share *share);
 
 /* Reads one; -ENOENT when there is none of that name. Free with sandbox_done(). */
 int sandbox_load(const struct paths *paths, enum shelf shelf, const char *name, struct sandbox *ret,

@@ -98,6 +98,113 @@ static void test_made_read_and_removed(void **state)
 	assert_int_equal(sandbox_load(paths, SHELF_SANDBOXES, "../sandboxes", &read, &err), -EINVAL);
 }
 
+static void add(struct sandbox *sandbox, const char *source, const char *target, bool is_read_only)
+{
+	struct sandbox_share share = {.source = (char *)(uintptr_t)source,
+				      .target = (char *)(uintptr_t)target,
+				      .is_read_only = is_read_only};
+
+	assert_int_equal(sandbox_add_share(sandbox, &share, NULL), 0);
+}
+
+static void test_shares_are_kept(void **state)
+{
+	const struct paths *paths = *state;
+	auto_sandbox struct sandbox made = describe("box"), read = {0};
+
+	add(&made, "/src/pro ject", "/src/pro ject", false);
+	add(&made, "/home/me/.codex", "/home/agent/.codex", true);
+	made.shares[0].is_gone = true;
+	made.guard = calloc(2, sizeof(char *));
+	made.guard[0] = strdup("allow .vscode/**");
+	assert_int_equal(create(paths, &made, NULL), 0);
+	assert_int_equal(sandbox_load(paths, SHELF_SANDBOXES, "box", &read, NULL), 0);
+	assert_int_equal(read.n_shares, 2);
+	assert_string_equal(read.shares[0].source, "/home/me/.codex");
+	assert_string_equal(read.shares[0].target, "/home/agent/.codex");
+	assert_int_equal(read.shares[0].port, 1);
+	assert_true(read.shares[0].is_read_only && read.shares[0].is_gone && !read.shares[0].is_file);
+	assert_string_equal(read.shares[1].source, "/src/pro ject");
+	assert_int_equal(read.shares[1].port, 0);
+	assert_false(read.shares[1].is_read_only || read.shares[1].is_gone);
+	assert_string_equal(read.guard[0], "allow .vscode/**");
+	assert_null(read.guard[1]);
+}
+
+static void test_shares_in_order(void **state)
+{
+	struct sandbox_share again = {.source = (char[]){"/x"}, .target = (char[]){"/a"}};
+	auto_sandbox struct sandbox sandbox = describe("box");
+	char path[8];
+	struct err err;
+
+	(void)state;
+	add(&sandbox, "/inner", "/a/b", false);
+	add(&sandbox, "/other", "/a-b", false);
+	add(&sandbox, "/outer", "/a", false);
+	assert_string_equal(sandbox.shares[0].target, "/a");
+	assert_ptr_equal(sandbox_find_share(&sandbox, "/inner"), sandbox_find_share(&sandbox, "/a/b"));
+	assert_null(sandbox_find_share(&sandbox, "/a/"));
+	assert_int_equal(sandbox_add_share(&sandbox, &again, &err), -EEXIST);
+	/* Its place is free at once, its port when the guest has been told. */
+	sandbox_find_share(&sandbox, "/a")->is_gone = true;
+	assert_null(sandbox_find_share(&sandbox, "/a"));
+	assert_int_equal(sandbox_add_share(&sandbox, &again, &err), 0);
+	assert_int_equal(sandbox_find_share(&sandbox, "/a")->port, 3);
+	sandbox_drop_share(&sandbox, sandbox_find_share(&sandbox, "/a/b"));
+	add(&sandbox, "/more", "/more", false);
+	assert_int_equal(sandbox_find_share(&sandbox, "/more")->port, 0);
+	for (int i = 4; i < ENGINE_SHARES; i++) {
+		snprintf(path, sizeof(path), "/f%d", i);
+		add(&sandbox, path, path, false);
+	}
+	again.target = again.source;
+	assert_int_equal(sandbox_add_share(&sandbox, &again, &err), -E2BIG);
+}
+
+#define OLD_FIELDS                                                                                     \
+	"\"version\": 1, \"name\": \"box\", \"agent\": \"shell\", \"workspace\": null, \"template\": " \
+	"\"base\", "                                                                                   \
+	"\"cpus\": 1, \"memory_mib\": 1, \"disk_mib\": 1, \"env\": [], "                               \
+	"\"machine_id\": \"0123456789abcdef0123456789abcdef\", \"created\": 1"
+#define SHARE(port)                                                \
+	"{\"source\": \"/s\", \"target\": \"/t\", \"port\": " port \
+	", \"read_only\": false, \"file\": false, "                \
+	"\"gone\": false}"
+
+static void test_shares_read_strictly(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_good;
+	} cases[] = {
+		{"{" OLD_FIELDS "}", true},
+		{"{" OLD_FIELDS ", \"shares\": [], \"guard\": []}", true},
+		{"{" OLD_FIELDS ", \"shares\": [" SHARE("15") "]}", true},
+		{"{" OLD_FIELDS ", \"shares\": [" SHARE("16") "]}", false},
+		{"{" OLD_FIELDS ", \"shares\": [" SHARE("-1") "]}", false},
+		{"{" OLD_FIELDS ", \"shares\": [" SHARE("1") ", " SHARE("1") "]}", false},
+		{"{" OLD_FIELDS ", \"shares\": {}}", false},
+		{"{" OLD_FIELDS ", \"shares\": [1]}", false},
+		{"{" OLD_FIELDS ", \"shares\": [{\"source\": \"/s\"}]}", false},
+		{"{" OLD_FIELDS ", \"guard\": [1]}", false},
+	};
+	const struct paths *paths = *state;
+	auto_sandbox struct sandbox made = describe("box");
+	autofd int dir = -1;
+
+	assert_int_equal(create(paths, &made, NULL), 0);
+	dir = sandbox_open_dir(paths, SHELF_SANDBOXES, "box", NULL);
+	for (size_t i = 0; i < array_len(cases); i++) {
+		auto_sandbox struct sandbox read = {0};
+
+		assert_int_equal(
+			file_write_atomic(dir, "sandbox.json", 0600, slice_text(cases[i].text), NULL), 0);
+		if (cases[i].is_good != (sandbox_load(paths, SHELF_SANDBOXES, "box", &read, NULL) == 0))
+			fail_msg("case %zu", i);
+	}
+}
+
 static void test_a_locked_one_stays(void **state)
 {
 	const struct paths *paths = *state;
@@ -170,6 +277,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test_setup_teardown(test_made_read_and_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shares_are_kept, setup, teardown),
+		cmocka_unit_test(test_shares_in_order),
+		cmocka_unit_test_setup_teardown(test_shares_read_strictly, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_locked_one_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left_overs_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damage_is_named, setup, teardown),
