@@ -72,6 +72,21 @@ int text_printable(struct buf *into, struct slice text, bool keep_newlines)
 	return 0;
 }
 
+bool text_is_line(const char *text)
+{
+	struct slice rest = slice_text(text);
+	uint32_t rune;
+
+	while (rest.len > 0) {
+		size_t len = decode(rest, &rune);
+
+		if (len == 0 || rune < 0x20 || (rune >= 0x7f && rune < 0xa0))
+			return false;
+		rest = slice_skip(rest, len);
+	}
+	return true;
+}
+
 static size_t min_of(size_t a, size_t b)
 {
 	return a < b ? a : b;

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -12,6 +13,9 @@
  * keep_newlines, \n and \t stay.
  */
 int text_printable(struct buf *into, struct slice text, bool keep_newlines);
+
+/* Whether it is valid UTF-8 without control characters: fit for a line of a file or of a message. */
+bool text_is_line(const char *text);
 
 /* The entry of the NULL-ended list that is nearest to word, or NULL where none is near enough to suggest. */
 const char *text_nearest(const char *word, const char *const *list);
