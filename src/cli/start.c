@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "cli/client.h"
 #include "cli/probe.h"
+#include "cli/shares.h"
 #include "cli/supervise.h"
 #include "cli/template.h"
 #include "image/template.h"
@@ -69,19 +70,23 @@ static int find_memory(const struct paths *paths, const char *name)
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
 	auto_template struct template template = TEMPLATE_NONE;
+	auto_shares struct shares_files shares = SHARES_NO_FILES;
 	autofd int memory = -1;
 	struct engine_probe probe;
 	int r = start_is_running(paths, sandbox->name, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = template_obtain(paths, sandbox->template, &template, err);
+	r = shares_open(paths, sandbox, &shares, err);
+	r = r < 0 ? r : template_obtain(paths, sandbox->template, &template, err);
 	r = r < 0 ? r : probe_and_say(paths, &probe, err);
 	if (r < 0)
 		return r;
 	memory = find_memory(paths, sandbox->name);
-	return supervise(&(struct supervise){.name = sandbox->name, .template = &template, .memory = memory},
-			 err);
+	return supervise(
+		&(struct supervise){
+			.name = sandbox->name, .template = &template, .memory = memory, .shares = shares.fds},
+		err);
 }
 
 /* The process at the other end of the socket, held by a descriptor so that no other can be meant. */

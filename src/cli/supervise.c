@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "supervisor/supervisor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -36,6 +37,8 @@ static size_t pick_env(const char **into, char (*room)[PATH_ROOM_BYTES], size_t 
 	return count;
 }
 
+static_assert((int)SUPERVISOR_FDS <= (int)SPAWN_FDS_MAX, "a supervisor gets all of its descriptors");
+
 static int spawn_supervisor(const struct supervise *call, int starter, pid_t *ret_pid, struct err *err)
 {
 	const char *const argv[] = {"sbx-supervisor", call->name, call->template->id,
@@ -56,6 +59,8 @@ static int spawn_supervisor(const struct supervise *call, int starter, pid_t *re
 	};
 	int r = paths_program("sbx-supervisor", program, err);
 
+	for (int i = 0; i < ENGINE_SHARES; i++)
+		spawn.fds[SUPERVISOR_SHARE_FD + i] = call->shares ? call->shares[i] : -1;
 	pick_env(env, room, array_len(env));
 	return r < 0 ? r : spawn_start(&spawn, ret_pid, err);
 }

@@ -10,8 +10,9 @@ struct supervise {
 	const char *name;
 	const char *what; /* shown with the progress; NULL: the name */
 	const struct template *template;
-	int memory;    /* sealed memory of others, -1 for none; borrowed */
-	bool is_start; /* makes what new sandboxes start from, and ends */
+	int memory;        /* sealed memory of others, -1 for none; borrowed */
+	const int *shares; /* folders, one for each port (-1 for none); NULL for none at all; borrowed */
+	bool is_start;     /* makes what new sandboxes start from, and ends */
 };
 
 /* A caller that is interrupted meanwhile leaves nothing running. */
