@@ -114,8 +114,8 @@ int inodes_new(int root, struct inodes **ret)
 
 	if (r == 0 && fstat(root, &info) < 0)
 		r = -errno;
-	if (r == 0 && !S_ISDIR(info.st_mode))
-		r = -ENOTDIR;
+	if (r == 0 && !S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
+		r = -EINVAL;
 	if (r < 0) {
 		close(root);
 		free(inodes);

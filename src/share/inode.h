@@ -22,7 +22,7 @@ struct inode {
 
 struct inodes;
 
-/* Takes root, which must be an O_PATH descriptor of a folder. */
+/* Takes root, which must be an O_PATH descriptor of a folder or a regular file. */
 int inodes_new(int root, struct inodes **ret);
 void inodes_free(struct inodes *inodes);
 

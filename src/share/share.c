@@ -262,6 +262,17 @@ int share_new(int root, bool is_read_only, struct share **ret)
 	return r;
 }
 
+void share_number_from(struct share *share, uint64_t place)
+{
+	inodes_skip(share->inodes, place);
+	handles_skip(share->handles, place);
+}
+
+void share_continue(struct share *share)
+{
+	share->is_begun = true;
+}
+
 void share_free(struct share *share)
 {
 	if (!share)

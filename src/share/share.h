@@ -8,15 +8,23 @@
 #include "base/buf.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { SHARE_GUEST_UID = 1000, SHARE_GUEST_NOBODY = 65534 };
 
 struct share;
 
-/* Takes root, an O_PATH descriptor of the folder. The user's own files show as SHARE_GUEST_UID's. */
+/* Takes root, an O_PATH descriptor of the folder, or of a regular file that is shared alone. The user's own
+ * files show as SHARE_GUEST_UID's. */
 int share_new(int root, bool is_read_only, struct share **ret);
 void share_free(struct share *share);
+
+/* Numbers that the guest gets for files begin above place. */
+void share_number_from(struct share *share, uint64_t place);
+
+/* The guest has mounted the folder already, with a server before this one: its INIT does not come again. */
+void share_continue(struct share *share);
 
 /*
  * Serves one whole message (request_frame() in request.h) and appends the answer, if it has one. Negative

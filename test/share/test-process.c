@@ -1,9 +1,12 @@
-/* The server as a process: the handshake of its port, its jail, and a guest that writes what it likes. */
+/* The server as a process: the channel, the handshake of its port, its jail, and a guest that writes what it
+ * likes. */
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/spawn.h"
 #include "share/share-main.h"
+#include "wire/chan.h"
 #include "wire/port.h"
+#include "wire/share.h"
 
 #include "../unit/unit.h"
 
@@ -13,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,7 +25,7 @@ enum { ROOT = 1, LIMIT_MS = 10000, BIG_BYTES = 1 << 20 };
 
 struct place {
 	char path[64];
-	int dir, port;
+	int dir, channel, port;
 	pid_t pid;
 	struct buf packets, answers; /* from the server: as it came, and without the packets around it */
 	struct client client;
@@ -55,48 +59,113 @@ static bool receive(struct place *place)
 	return true;
 }
 
-static void talk(struct client *client, struct slice message, bool has_answer, struct buf *answer)
+static void start(struct place *place, const char *mode, const char *root_path)
 {
-	struct place *place = client->server;
+	const char *const argv[] = {"sbx-share", mode, NULL};
+	autofd int root = open(root_path, O_PATH | O_CLOEXEC);
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	struct spawn spawn = {
+		.program = getenv("SBX_TEST_SHARE"),
+		.argv = argv,
+		.fds = {-1, -1, STDERR_FILENO, [SHARE_CHANNEL_FD] = pair[1], [SHARE_ROOT_FD] = root},
+		.n_fds = SHARE_FDS,
+		.death_signal = SIGKILL};
+	assert_int_equal(spawn_start(&spawn, &place->pid, NULL), 0);
+	close(pair[1]);
+	place->channel = pair[0];
+}
+
+static void tell(const struct place *place, enum chan_kind kind, uint32_t code, int fd)
+{
+	assert_int_equal(chan_send(place->channel, kind, 7, code, slice_of("", 0), fd), 0);
+}
+
+/* Waits for the answer to what was asked with a number, 7, and gives its code. */
+static uint32_t hear_done(const struct place *place)
+{
+	struct pollfd ready = {.fd = place->channel, .events = POLLIN};
+	struct chan_message message;
+	int fd;
+
+	assert_int_equal(poll(&ready, 1, LIMIT_MS), 1);
+	assert_int_equal(chan_receive(place->channel, &message, &fd), 1);
+	assert_int_equal(message.kind, CHAN_SHARE_DONE);
+	assert_int_equal(message.id, 7);
+	return message.code;
+}
+
+/* A message from the server, whole. */
+static void take_message(struct place *place, struct buf *into)
+{
 	uint32_t len = 0;
 
-	assert_int_equal(fd_write_all(place->port, message), 0);
-	while (has_answer) {
+	do {
 		if (place->answers.len >= sizeof(len))
 			memcpy(&len, buf_text(&place->answers), sizeof(len));
 		if (len > 0 && place->answers.len >= len)
 			break;
-		assert_true(receive(place));
-	}
-	(void)buf_append(answer, slice_of(buf_text(&place->answers), has_answer ? len : 0));
-	buf_drop(&place->answers, has_answer ? len : 0);
+	} while (receive(place));
+	assert_true(len > 0 && place->answers.len >= len);
+	(void)buf_append(into, slice_of(buf_text(&place->answers), len));
+	buf_drop(&place->answers, len);
+}
+
+static void talk(struct client *client, struct slice message, bool has_answer, struct buf *answer)
+{
+	struct place *place = client->server;
+
+	assert_int_equal(fd_write_all(place->port, message), 0);
+	if (has_answer)
+		take_message(place, answer);
+}
+
+static bool is_welcomed_as_continued(struct place *place)
+{
+	auto_buf struct buf message = {0};
+	struct fuse_out_header head;
+	struct share_welcome welcome;
+
+	take_message(place, &message);
+	assert_int_equal(message.len, sizeof(head) + sizeof(welcome));
+	memcpy(&head, buf_text(&message), sizeof(head));
+	memcpy(&welcome, buf_text(&message) + sizeof(head), sizeof(welcome));
+	assert_int_equal(head.unique, 0);
+	assert_int_equal(head.error, SHARE_NOTIFY_WELCOME);
+	return welcome.is_continued != 0;
+}
+
+/* Gives the server a port and greets it. */
+static bool connect_port(struct place *place, enum share_guest guest)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	tell(place, CHAN_SHARE_PORT, guest, pair[1]);
+	close(pair[1]);
+	if (place->port >= 0)
+		close(place->port);
+	place->port = pair[0];
+	buf_clear(&place->packets);
+	buf_clear(&place->answers);
+	/* What an earlier session has left on the port is passed over. */
+	assert_int_equal(fd_write_all(place->port, slice_text("left from before")), 0);
+	assert_true(receive(place));
+	buf_clear(&place->packets);
+	return is_welcomed_as_continued(place);
 }
 
 static int begin(void **state, const char *mode)
 {
 	static struct place place;
-	const char *const argv[] = {"sbx-share", mode, NULL};
-	int pair[2];
 
-	place = (struct place){.path = "/tmp/test-share-XXXXXX"};
+	place = (struct place){.path = "/tmp/test-share-XXXXXX", .port = -1};
 	assert_non_null(mkdtemp(place.path));
 	place.dir = file_open_dir(AT_FDCWD, place.path);
 	assert_int_equal(file_write_atomic(place.dir, "file", 0644, slice_text("content"), NULL), 0);
-	autofd int root = open(place.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	struct spawn spawn = {
-		.program = getenv("SBX_TEST_SHARE"),
-		.argv = argv,
-		.fds = {-1, -1, STDERR_FILENO, [SHARE_PORT_FD] = pair[1], [SHARE_ROOT_FD] = root},
-		.n_fds = SHARE_FDS,
-		.death_signal = SIGKILL};
-	assert_int_equal(spawn_start(&spawn, &place.pid, NULL), 0);
-	close(pair[1]);
-	place.port = pair[0];
-	/* What an earlier session has left on the port is passed over. */
-	assert_int_equal(fd_write_all(place.port, slice_text("left from before")), 0);
-	assert_true(receive(&place));
-	buf_clear(&place.packets);
+	start(&place, mode, place.path);
+	assert_false(connect_port(&place, SHARE_GUEST_NEW));
 	place.client = (struct client){.talk = talk, .server = &place};
 	assert_int_equal(client_init(&place.client), 0);
 	*state = &place;
@@ -118,6 +187,7 @@ static int tear_down(void **state)
 	struct place *place = *state;
 
 	close(place->port);
+	close(place->channel);
 	kill(place->pid, SIGKILL);
 	waitpid(place->pid, NULL, 0);
 	buf_done(&place->packets);
@@ -255,19 +325,113 @@ static void test_flood(void **state)
 	assert_true(sent == n_messages * (sizeof(head) + 5));
 }
 
-/* What is no message ends the process, and with it nothing but this share. */
+static void expect_end(struct place *place, bool is_good)
+{
+	int status = 0;
+
+	assert_int_equal(spawn_wait(place->pid, LIMIT_MS, &status), 0);
+	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0) == is_good);
+	place->pid = fork(); /* something for the tear-down to end */
+	if (place->pid == 0)
+		_exit(0);
+}
+
+/* What is no message ends the session; the next one is served. */
 static void test_garbage(void **state)
 {
 	struct place *place = *state;
 	static const uint32_t lengths[] = {0xffffffff, 3};
-	int status = 0;
+	uint64_t node;
 
 	assert_int_equal(fd_write_all(place->port, slice_of(lengths, sizeof(lengths))), 0);
-	assert_int_equal(spawn_wait(place->pid, LIMIT_MS, &status), 0);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
-	place->pid = fork(); /* something for the tear-down to end */
-	if (place->pid == 0)
-		_exit(0);
+	while (receive(place))
+		;
+	assert_false(connect_port(place, SHARE_GUEST_NEW));
+	assert_int_equal(client_init(&place->client), 0);
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+}
+
+static void test_end_of_channel(void **state)
+{
+	struct place *place = *state;
+
+	assert_int_equal(shutdown(place->channel, SHUT_RDWR), 0);
+	expect_end(place, true);
+}
+
+/* Nothing that is wrong on the channel is passed over. */
+static void test_nonsense_on_channel(void **state)
+{
+	struct place *place = *state;
+
+	tell(place, CHAN_SHARE_PORT, SHARE_GUEST_NEW, -1);
+	expect_end(place, false);
+}
+
+static void test_wrong_kind_on_channel(void **state)
+{
+	struct place *place = *state;
+
+	tell(place, CHAN_STREAM, 0, place->dir);
+	expect_end(place, false);
+}
+
+static void restart(struct place *place)
+{
+	close(place->channel);
+	expect_end(place, true);
+	waitpid(place->pid, NULL, 0);
+	start(place, "rw", place->path);
+}
+
+/* The next server goes on where the last one was; one that does not know where begins with other numbers. */
+static void test_next_server(void **state)
+{
+	struct place *place = *state;
+	autofd int saved = memfd_create("state", MFD_CLOEXEC);
+	uint64_t node, other;
+
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	tell(place, CHAN_SHARE_SAVE, 0, saved);
+	assert_int_equal(hear_done(place), 0);
+	restart(place);
+	tell(place, CHAN_SHARE_STATE, 0, saved);
+	assert_true(connect_port(place, SHARE_GUEST_CONTINUES));
+	assert_int_equal(client_ask(&place->client, FUSE_GETATTR, node, NONE, NONE, NONE), 0);
+	restart(place);
+	assert_false(connect_port(place, SHARE_GUEST_CONTINUES));
+	assert_int_equal(client_ask(&place->client, FUSE_GETATTR, node, NONE, NONE, NONE), -ESTALE);
+	assert_int_equal(client_look(&place->client, ROOT, "file", &other), 0);
+	assert_int_not_equal(other, node);
+	assert_int_equal(ftruncate(saved, 10), 0);
+	restart(place);
+	tell(place, CHAN_SHARE_STATE, 0, saved);
+	assert_false(connect_port(place, SHARE_GUEST_CONTINUES));
+	assert_int_equal(client_look(&place->client, ROOT, "file", &other), 0);
+	tell(place, CHAN_SHARE_SAVE, 0, place->dir);
+	assert_int_equal(hear_done(place), EBADF);
+}
+
+/* One file that is shared alone. */
+static void test_single_file(void **state)
+{
+	struct place *place = *state;
+	char path[128];
+	uint64_t node;
+
+	snprintf(path, sizeof(path), "%s/file", place->path);
+	close(place->channel);
+	expect_end(place, true);
+	waitpid(place->pid, NULL, 0);
+	start(place, "rw", path);
+	assert_false(connect_port(place, SHARE_GUEST_NEW));
+	assert_int_equal(client_init(&place->client), 0);
+	assert_int_equal(client_ask(&place->client, FUSE_GETATTR, ROOT, NONE, NONE, NONE), 0);
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), -ENOTDIR);
+	assert_int_equal(client_open(&place->client, FUSE_OPEN, ROOT, O_RDWR, &node), 0);
+	assert_int_equal(client_write(&place->client, ROOT, node, 0, slice_text("C")), 0);
+	assert_int_equal(client_read(&place->client, ROOT, node, 0, 100), 0);
+	assert_true(slice_is(place->client.body, "Content"));
 }
 
 int main(void)
@@ -279,6 +443,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_only, set_up_read_only, tear_down),
 		cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_end_of_channel, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_nonsense_on_channel, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_wrong_kind_on_channel, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_next_server, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_single_file, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
