@@ -160,23 +160,43 @@ static int refuse_typing(scmp_filter_ctx filter)
 	return r;
 }
 
-int jail_calls_except_also(const int *calls, size_t count)
+static bool is_in(int call, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (calls[i] == call)
+			return true;
+	return false;
+}
+
+static int refuse(const int *left, size_t n_left, const int *also, size_t n_also)
 {
 	auto_filter scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int r = start(filter);
 
-	r = r < 0 ? r : add_all(filter, SCMP_ACT_ERRNO(EPERM), refused_calls, array_len(refused_calls));
+	for (size_t i = 0; r == 0 && i < array_len(refused_calls); i++)
+		if (!is_in(refused_calls[i], left, n_left))
+			r = add(filter, SCMP_ACT_ERRNO(EPERM), refused_calls[i]);
 	r = r < 0 ? r : refuse_namespaces(filter);
 	r = r < 0 ? r : refuse_typing(filter);
 	r = r < 0 ? r
 		  : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
 				     SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0));
 	/* A call that is named here is refused whatever its arguments. */
-	r = r < 0 ? r : add_all(filter, SCMP_ACT_ERRNO(EPERM), calls, count);
+	r = r < 0 ? r : add_all(filter, SCMP_ACT_ERRNO(EPERM), also, n_also);
 	return r < 0 ? r : load(filter);
+}
+
+int jail_calls_except_also(const int *calls, size_t count)
+{
+	return refuse(NULL, 0, calls, count);
+}
+
+int jail_calls_except_but(const int *calls, size_t count)
+{
+	return refuse(calls, count, NULL, 0);
 }
 
 int jail_calls_except(void)
 {
-	return jail_calls_except_also(NULL, 0);
+	return refuse(NULL, 0, NULL, 0);
 }

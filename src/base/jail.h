@@ -85,6 +85,9 @@ int jail_calls_except(void);
 /* The same, and refuses the named calls too. */
 int jail_calls_except_also(const int *calls, size_t count);
 
+/* The same, but leaves the named calls. */
+int jail_calls_except_but(const int *calls, size_t count);
+
 struct jail_host {
 	const char *name;
 	bool is_available;

@@ -5,12 +5,13 @@
 #pragma once
 
 #include "base/paths.h"
+#include "wire/share.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { ENGINE_SHARES = 16, ENGINE_TEXT_BYTES = 256 };
+enum { ENGINE_SHARES = SHARE_PORTS, ENGINE_TEXT_BYTES = 256 };
 
 enum engine_accel { ENGINE_TCG, ENGINE_KVM };
 

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+/* Each folder that is shared has a port of its own: sbx.share.0 and so on. */
+enum { SHARE_PORTS = 16 };
+
 enum share_notify {
 	SHARE_NOTIFY_WELCOME = 1000, /* the first message of a session: a struct share_welcome */
 	SHARE_NOTIFY_TOUCH,          /* a struct share_touch and a name that ends with a NUL */
