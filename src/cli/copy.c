@@ -35,7 +35,7 @@ static int copy_running(const struct paths *paths, const char *from, int fd, con
 	int r = copy_open(stage, &files, err);
 
 	if (r == 0) {
-		const int fds[] = {files.disk, files.devices, files.memory};
+		const int fds[] = {files.disk, files.devices, files.memory, files.folders};
 
 		r = client_ask_with_files(fd, json_pack("{s:s}", "op", "save"), fds, array_len(fds),
 					  COPY_LIMIT_MS, &reply, err);

@@ -23,7 +23,7 @@ static const char state_dir[] = "/run/sbx";
 
 struct lines {
 	char port[PORT_NAME_BYTES], target[PATH_MAX];
-	bool is_read_only, is_file;
+	bool is_read_only, is_file, is_forced;
 };
 
 static int parse_line(const char *line, size_t len, struct lines *ret)
@@ -41,6 +41,8 @@ static int parse_line(const char *line, size_t len, struct lines *ret)
 		ret->is_read_only = strcmp(value, "ro") == 0;
 	else if (strcmp(word, "kind") == 0)
 		ret->is_file = strcmp(value, "file") == 0;
+	else if (strcmp(word, "force") == 0)
+		ret->is_forced = strcmp(value, "1") == 0;
 	else
 		return -EINVAL;
 	return 0;
@@ -113,13 +115,26 @@ static int start_relay(const struct lines *lines, const struct relay_place *plac
 
 /* ---- mounting ---- */
 
+/* What is shared has the host's path, and /root is one that `agent` could not pass. The host's own folders
+ * stay. */
+static int let_through(const char *path)
+{
+	struct stat info, root;
+
+	if (stat(path, &info) < 0 || stat("/", &root) < 0)
+		return -errno;
+	if ((info.st_mode & S_IXOTH) || info.st_dev != root.st_dev)
+		return 0;
+	return chmod(path, (info.st_mode & 07777) | S_IXOTH) < 0 ? -errno : 0;
+}
+
 /* A folder that is made inside somebody's folder is theirs. */
 static int make_dir(const char *path, const char *parent)
 {
 	struct stat info;
 
 	if (mkdir(path, 0755) < 0)
-		return errno == EEXIST ? 0 : -errno;
+		return errno == EEXIST ? let_through(path) : -errno;
 	if (stat(*parent ? parent : "/", &info) == 0)
 		(void)!chown(path, info.st_uid, info.st_gid);
 	return 0;
@@ -206,7 +221,7 @@ int share_umount(const char *text)
 
 	if (relay == 0)
 		return r;
-	if (umount2(lines.target, 0) < 0 && errno != EINVAL)
+	if (umount2(lines.target, lines.is_forced ? MNT_DETACH : 0) < 0 && errno != EINVAL)
 		return -errno;
 	(void)kill(relay, SIGKILL);
 	return 0;

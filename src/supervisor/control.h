@@ -7,9 +7,14 @@
  *   {"op": "exec"}              -> {"ok": true}; from then on the connection carries frames (wire/frame.h)
  *   {"op": "stop"}              -> {"ok": true} once it is suspended; with "cold": true once it is shut down
  *   {"op": "pause"}, {"op": "resume"}
- *   {"op": "save"}              -> with descriptors for a copy of the disk, the devices and the memory;
+ *   {"op": "save"}              -> with descriptors for a copy of the disk, the devices, the memory, and what
+ *                                  the servers of folders know;
  *                                  {"ok": true, "machine": ..., "base": ..., "base_bytes": ...}
  *   {"op": "memory", "id": ...} -> {"ok": true} and the sealed memfd that it started from, if that is the one
+ *   {"op": "mount", "source": ..., "target": ..., "read_only": ..., "file": ...} -> with what is opened there
+ *   {"op": "umount", "path": ...} -> its source or target
+ *   {"op": "diff"}              -> with a file, in which lines of JSON tell what the guest has changed
+ *   {"op": "guard", "rules": [...]} -> the person's rules for guarded paths, from now on
  *
  * What cannot be done is answered with {"ok": false, "error": sentence}.
  */
@@ -20,7 +25,7 @@
 #include <jansson.h>
 #include <uv.h>
 
-enum { CONTROL_CLIENTS_MAX = 256, CONTROL_LINE_MAX_BYTES = 4096, CONTROL_FDS_MAX = 3 };
+enum { CONTROL_CLIENTS_MAX = 256, CONTROL_LINE_MAX_BYTES = 65536, CONTROL_FDS_MAX = 4 };
 
 struct control_request {
 	const char *op;

@@ -55,6 +55,8 @@ static int copy_state(int from_dir, enum shelf shelf, const struct stage *stage,
 		return err_errno(err, -errno, "cannot make a folder for the saved state");
 	into = file_open_dir(stage->dir, "saved");
 	r = link_or_copy(from, "devices", into, "devices", err);
+	if (r == 0 && faccessat(from, "folders", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		r = link_or_copy(from, "folders", into, "folders", err);
 	if (r == 0 && shelf == SHELF_STARTS) {
 		r = link_or_copy(from, "memory", stage->dir, "base", err);
 		memcpy(saved->base, saved->id, sizeof(saved->base));
@@ -102,19 +104,20 @@ int copy_open(const struct stage *stage, struct copy_files *ret, struct err *err
 {
 	autofd int saved = -1;
 
-	*ret = (struct copy_files){-1, -1, -1};
+	*ret = (struct copy_files){-1, -1, -1, -1};
 	if (mkdirat(stage->dir, "saved", 0700) < 0)
 		return err_errno(err, -errno, "cannot make a folder for the saved state");
 	saved = file_open_dir(stage->dir, "saved");
 	ret->disk = new_file(stage->dir, "disk.img", O_RDWR, err);
 	ret->devices = ret->disk < 0 ? -1 : new_file(saved, "devices", O_WRONLY, err);
 	ret->memory = ret->devices < 0 ? -1 : new_file(saved, "memory", O_RDWR, err);
-	return ret->memory < 0 ? -EIO : 0;
+	ret->folders = ret->memory < 0 ? -1 : new_file(saved, "folders", O_RDWR, err);
+	return ret->folders < 0 ? -EIO : 0;
 }
 
 void copy_close(struct copy_files *files)
 {
-	int *const all[] = {&files->disk, &files->devices, &files->memory};
+	int *const all[] = {&files->disk, &files->devices, &files->memory, &files->folders};
 
 	for (size_t i = 0; i < array_len(all); i++)
 		if (*all[i] >= 0)
@@ -130,7 +133,8 @@ int copy_finish(const struct paths *paths, const char *name, const struct stage 
 
 	if (r == 0 && saved->base[0])
 		r = link_or_copy(dir, "base", stage->dir, "base", err);
-	if (r == 0 && (fsync(files->disk) < 0 || fsync(files->devices) < 0 || fsync(files->memory) < 0))
+	if (r == 0 && (fsync(files->disk) < 0 || fsync(files->devices) < 0 || fsync(files->memory) < 0 ||
+		       fsync(files->folders) < 0))
 		r = err_errno(err, -errno, "cannot write the copy");
 	r = r < 0 ? r : saved_describe(into, saved, err);
 	return r < 0 ? r : saved_write(into, files->disk, saved, err);

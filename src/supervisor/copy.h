@@ -13,7 +13,7 @@ int copy_still(const struct paths *paths, enum shelf shelf, const char *name, co
 	       struct err *err);
 
 struct copy_files {
-	int disk, devices, memory; /* owned */
+	int disk, devices, memory, folders; /* owned */
 };
 
 /* Makes the files that a running one is asked to write. */

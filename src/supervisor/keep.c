@@ -19,12 +19,15 @@ static struct ram_source ram_of(const struct life *life)
 				   .bytes = life->kind.memory_mib << 20};
 }
 
-static struct save_target target_of(const struct life *life, int devices, int memory, int disk_copy)
+/* disk is -1 where the machine's own stays with what is saved. */
+static struct save_target target_of(struct life *life, const struct job *files)
 {
-	return (struct save_target){.devices = devices,
-				    .memory = memory,
+	return (struct save_target){.devices = files->devices,
+				    .memory = files->memory,
 				    .disk = life->disk,
-				    .disk_copy = disk_copy,
+				    .disk_copy = files->disk,
+				    .folders_file = files->folders,
+				    .folders = life->is_start ? NULL : &life->shares,
 				    .ram = ram_of(life),
 				    .is_paused = life->is_paused};
 }
@@ -64,6 +67,7 @@ static int commit(struct life *life, struct err *err)
 	int r = fsync(life->disk) < 0 ? -errno : sync_file(life->saved_dir, "devices");
 
 	r = r < 0 ? r : sync_file(life->saved_dir, "memory");
+	r = r < 0 ? r : sync_file(life->saved_dir, "folders");
 	if (r < 0)
 		return err_errno(err, r, "cannot write the saved state");
 	describe(life, &saved);
@@ -76,13 +80,22 @@ static int commit(struct life *life, struct err *err)
 	return 0;
 }
 
+void job_close(struct job *job)
+{
+	int *const files[] = {&job->disk, &job->devices, &job->memory, &job->folders};
+
+	for (size_t i = 0; i < array_len(files); i++) {
+		if (*files[i] >= 0)
+			close(*files[i]);
+		*files[i] = -1;
+	}
+}
+
 static void drop_files(struct life *life)
 {
 	if (life->saved_dir >= 0)
 		close(steal_fd(&life->saved_dir));
-	for (size_t i = 0; i < life->n_own_files; i++)
-		close(life->own_files[i]);
-	life->n_own_files = 0;
+	job_close(&life->own_files);
 }
 
 static void fail_suspend(struct life *life, const char *why)
@@ -145,37 +158,28 @@ static void on_suspended(void *owner, const struct err *err)
 
 void keep_suspend(struct life *life)
 {
+	struct job *files = &life->own_files;
 	struct save_target target;
-	int devices = -1, memory = -1;
 
 	(void)file_remove_tree(life->place.dir, temporary, NULL);
 	if (mkdirat(life->place.dir, temporary, 0700) == 0)
 		life->saved_dir = file_open_dir(life->place.dir, temporary);
 	if (life->saved_dir >= 0) {
-		devices = new_file(life->saved_dir, "devices", O_WRONLY);
-		memory = new_file(life->saved_dir, "memory", O_RDWR);
+		files->devices = new_file(life->saved_dir, "devices", O_WRONLY);
+		files->memory = new_file(life->saved_dir, "memory", O_RDWR);
+		files->folders = new_file(life->saved_dir, "folders", O_RDWR);
 	}
-	life->own_files[0] = devices;
-	life->own_files[1] = memory;
-	life->n_own_files = devices < 0 ? 0 : memory < 0 ? 1 : 2;
-	if (life->n_own_files < 2) {
+	if (files->devices < 0 || files->memory < 0 || files->folders < 0) {
 		fail_suspend(life, "there is no room for the saved state");
 		return;
 	}
-	target = target_of(life, devices, memory, -1);
+	target = target_of(life, files);
 	save_begin(&life->save, life->machine, &target, on_suspended, life);
 }
 
 /* ---- copies ---- */
 
 static void next_job(struct life *life);
-
-static void close_job(const struct job *job)
-{
-	close(job->disk);
-	close(job->devices);
-	close(job->memory);
-}
 
 static void answer_job(struct life *life, const struct job *job, const struct err *err)
 {
@@ -205,7 +209,7 @@ static void on_copied(void *owner, const struct err *err)
 	life->n_jobs--;
 	memmove(life->jobs, life->jobs + 1, life->n_jobs * sizeof(job));
 	answer_job(life, &job, err);
-	close_job(&job);
+	job_close(&job);
 	if (life->n_jobs > 0)
 		next_job(life);
 	else if (life->is_stop_wanted)
@@ -214,8 +218,7 @@ static void on_copied(void *owner, const struct err *err)
 
 static void next_job(struct life *life)
 {
-	const struct job *job = &life->jobs[0];
-	struct save_target target = target_of(life, job->devices, job->memory, job->disk);
+	struct save_target target = target_of(life, &life->jobs[0]);
 
 	save_begin(&life->save, life->machine, &target, on_copied, life);
 }

@@ -78,10 +78,14 @@ static int start_machine(struct life *life, struct err *err)
 					    .memory = life->memfd,
 					    .console_log = life->console_log,
 					    .engine_log = life->engine_log};
+	int r;
 
 	life->machine = &life->machines[life->n_launches++];
 	uv_timer_start(&life->limit, on_limit, start_limit_ms(life), 0);
-	return machine_start(life->machine, &life->loop, &life->kind, &files, life_machine_ops(), life, err);
+	r = machine_start(life->machine, &life->loop, &life->kind, &files, life_machine_ops(), life, err);
+	if (r == 0)
+		folders_begin(life);
+	return r;
 }
 
 /* What was saved is not what the disk holds any more once this machine runs. */
@@ -91,6 +95,7 @@ static int boot(struct life *life, struct err *err)
 	(void)file_remove_tree(life->place.dir, "resuming", NULL);
 	(void)file_remove_tree(life->place.dir, "base", NULL);
 	life->from_name = NULL;
+	share_states_done(&life->states);
 	life->from = (struct saved){.base = ""};
 	life->kind.memory = ENGINE_MEMORY_OWN;
 	life->kind.is_restored = false;
@@ -174,6 +179,7 @@ static int restore(struct life *life, struct err *err)
 		r = life->memfd = ram_new(source.bytes);
 	if (r < 0)
 		return err_errno(err, r, "its memory cannot be opened");
+	folders_restore(life);
 	source.memfd = life->memfd;
 	life->kind.memory = source.has_base ? ENGINE_MEMORY_SHARED : ENGINE_MEMORY_OWN;
 	life->kind.is_restored = true;
@@ -287,12 +293,22 @@ void launch_on_reply(struct life *life, unsigned status)
 								    : "the guest refused its settings");
 		return;
 	}
-	uv_timer_stop(&life->limit);
 	if (life->phase == SETTLING) {
+		uv_timer_stop(&life->limit);
 		starter_phase(&life->starter, "saving");
 		keep_suspend(life);
 		return;
 	}
+	folders_mount_all(life);
+}
+
+void launch_on_folders(struct life *life, const char *error)
+{
+	if (error) {
+		machine_kill(life->machine, error);
+		return;
+	}
+	uv_timer_stop(&life->limit);
 	life->phase = RUNNING;
 	starter_end(&life->starter, NULL);
 	/* The guest runs: what it came from is past. */

@@ -2,6 +2,7 @@
  * What the parts of a supervisor share: one sandbox's life.
  *
  *   launch.c    from the start until its guest answers: restored where that is possible, else booted
+ *   folders.c   the folders that it shares
  *   keep.c      saving its state: to be suspended, for a copy, or for what new sandboxes start from
  *   requests.c  what clients ask for
  */
@@ -14,6 +15,7 @@
 #include "supervisor/restore.h"
 #include "supervisor/save.h"
 #include "supervisor/saved.h"
+#include "supervisor/shares.h"
 #include "supervisor/starter.h"
 
 enum phase {
@@ -31,14 +33,22 @@ enum request_id {
 	REQUEST_SHUTDOWN,
 	REQUEST_SETTLE,
 	REQUEST_STATS,
-	REQUEST_PAUSE
+	REQUEST_PAUSE,
+	REQUEST_MOUNT = 200, /* and the share's number */
+	REQUEST_UMOUNT = REQUEST_MOUNT + SHARE_PORTS,
+	REQUEST_FOLDERS_END = REQUEST_UMOUNT + SHARE_PORTS,
 };
 
 /* Somebody who wants the machine saved, in the order in which they came. */
 struct job {
 	uint64_t ticket;
-	int disk, devices, memory; /* owned */
+	int disk, devices, memory, folders; /* owned; -1 for none */
 };
+
+#define JOB_NONE                                                       \
+	{                                                              \
+		.disk = -1, .devices = -1, .memory = -1, .folders = -1 \
+	}
 
 struct life {
 	uv_loop_t loop;
@@ -65,12 +75,23 @@ struct life {
 	unsigned n_launches;
 	uv_work_t tidying;
 
+	/* folders.c */
+	struct shares shares;
+	struct share_states states;     /* of what it was restored from, until its servers are started */
+	int roots[SHARE_PORTS];         /* owned: what its starter has opened; -1 for none */
+	uint64_t mounters[SHARE_PORTS]; /* tickets of who waits for the guest to mount or unmount one; 0:
+					   nobody */
+	unsigned n_mounting;            /* of the start */
+	uint64_t differ;                /* ticket of who waits for what has changed */
+	int differ_file;                /* owned */
+	unsigned n_guarded;             /* refusals that the servers have told of */
+	char **rules;                   /* owned: the person's, for all sandboxes */
+
 	/* keep.c */
 	struct save save;
 	struct job jobs[JOBS_MAX];
 	size_t n_jobs;
-	int own_files[2];
-	size_t n_own_files;
+	struct job own_files; /* of the state that is being written to its own folder */
 	int saved_dir; /* of the state that is being written to its own folder, -1 while there is none */
 	uv_work_t committing;
 	struct err commit_err;
@@ -106,6 +127,9 @@ const struct machine_ops *life_machine_ops(void);
 int launch_begin(struct life *life, struct err *err);
 void launch_on_ready(struct life *life);
 void launch_on_reply(struct life *life, unsigned status);
+
+/* The guest has mounted its folders; NULL, or why not. */
+void launch_on_folders(struct life *life, const char *error);
 void launch_on_limit(struct life *life);
 
 /* The machine has ended during the start. False where another way is tried. */
@@ -114,10 +138,47 @@ bool launch_on_end(struct life *life, const char *why);
 /* Tells the guest what only the host knows, and has it go on. */
 int launch_tell_guest(struct life *life, enum request_id id);
 
+/* ---- folders.c ---- */
+
+/* Takes what the starter has opened; before anything else is opened. */
+void folders_take(struct life *life);
+
+/* Starts the keeper; before this process gives anything up. */
+int folders_open(struct life *life, struct err *err);
+int folders_attach(struct life *life);
+
+/* Reads what the servers of a saved state knew; a state that is not whole costs that. */
+void folders_restore(struct life *life);
+
+/* The machine was started: its folders are served. */
+void folders_begin(struct life *life);
+
+/* Has the guest mount all of them; launch_on_folders() follows. */
+void folders_mount_all(struct life *life);
+void folders_on_reply(struct life *life, uint32_t id, unsigned status);
+
+json_t *folders_describe(const struct life *life);
+struct sandbox_share *folders_find(const struct life *life, unsigned id);
+int folders_ask(struct life *life, const struct sandbox_share *share, bool is_mount, bool is_forced);
+
+/* Writes the sandbox's description anew; its rules to the servers. */
+void folders_describe_again(struct life *life);
+int folders_set_rules(struct life *life, struct err *err);
+
+/* ---- folders-requests.c ---- */
+
+void folders_on_answer(struct life *life, unsigned id, bool is_mount, unsigned status);
+void folders_on_mount(struct life *life, struct control_request *request);
+void folders_on_umount(struct life *life, struct control_request *request);
+void folders_on_diff(struct life *life, struct control_request *request);
+void folders_on_guard(struct life *life, struct control_request *request);
+
 /* ---- keep.c ---- */
 
 /* Begins to suspend it, or to make the start state. Failing, requests_stopped() follows. */
 void keep_suspend(struct life *life);
+
+void job_close(struct job *job);
 
 /* Puts a copy in line; takes the descriptors. */
 int keep_copy(struct life *life, const struct job *job);
@@ -127,6 +188,9 @@ bool keep_is_busy(const struct life *life);
 
 extern const struct control_ops requests_ops;
 void requests_stop(struct life *life, bool is_cold);
+
+/* Whether the guest can be asked for something now. */
+int requests_check_able(const struct life *life, struct err *err);
 
 /* The guest has told its figures; empty where it has not. */
 void requests_stats(struct life *life, struct slice body);

@@ -257,6 +257,25 @@ static void on_event(void *owner, const struct qmp_message *event)
 	machine->ops->on_event(machine->owner, event);
 }
 
+static void close_ports(int ports[ENGINE_SHARES])
+{
+	for (size_t i = 0; i < ENGINE_SHARES; i++)
+		if (ports[i] >= 0)
+			close(steal_fd(&ports[i]));
+}
+
+/* All of them, so that folders can be mounted while the machine runs. */
+static int make_ports(int ours[ENGINE_SHARES], int theirs[ENGINE_SHARES])
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ENGINE_SHARES; i++)
+		ours[i] = theirs[i] = -1;
+	for (size_t i = 0; r == 0 && i < ENGINE_SHARES; i++)
+		r = make_pair(SOCK_STREAM, &ours[i], &theirs[i]);
+	return r;
+}
+
 static void on_engine_end(uv_poll_t *watch, int status, int events)
 {
 	struct machine *machine = watch->data;
@@ -275,6 +294,7 @@ static void on_engine_end(uv_poll_t *watch, int status, int events)
 	close(steal_fd(&machine->control));
 	close(steal_fd(&machine->console));
 	close(steal_fd(&machine->engine_errors));
+	close_ports(machine->shares);
 	uv_close((uv_handle_t *)&machine->kill_timer, NULL);
 	uv_close((uv_handle_t *)&machine->answer_timer, NULL);
 	machine->ops->on_end(machine->owner, machine->why);
@@ -301,13 +321,14 @@ static int start_engine(struct machine *machine, const struct engine_machine *ki
 		return err_errno(err, r, "cannot make the engine's sockets");
 	machine->engine_errors = pipe_fds[0];
 	errors = pipe_fds[1];
-	for (size_t i = 0; i < array_len(engine.share); i++)
-		engine.share[i] = -1;
 	engine.qmp = qmp;
 	engine.console = console;
 	engine.control = control;
 	engine.errors = errors;
-	r = engine_start(kind, &engine, &machine->engine, err);
+	r = make_ports(machine->shares, engine.share);
+	r = r < 0 ? err_errno(err, r, "cannot make the engine's sockets")
+		  : engine_start(kind, &engine, &machine->engine, err);
+	close_ports(engine.share);
 	if (r < 0)
 		return r;
 	r = monitor_open(&machine->monitor, machine->loop, steal_fd(&monitor), on_event, machine);

@@ -38,9 +38,10 @@ struct machine {
 	uv_timer_t answer_timer; /* for a new link to a guest that has answered before */
 	pid_t engine, link;
 	int engine_pidfd, link_pidfd;
-	int channel;          /* to the link; -1 while there is none */
-	int control, console; /* the link's ends, kept so that another link can go on with them */
-	int engine_errors;    /* read end of what the engine says on standard error */
+	int channel;               /* to the link; -1 while there is none */
+	int control, console;      /* the link's ends, kept so that another link can go on with them */
+	int shares[ENGINE_SHARES]; /* the host's ends of the share ports, for the servers of folders */
+	int engine_errors;         /* read end of what the engine says on standard error */
 	struct monitor monitor;
 	int console_log, engine_log; /* borrowed */
 	int64_t link_started_ms;

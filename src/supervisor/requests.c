@@ -32,11 +32,13 @@ static json_t *describe(const struct life *life)
 {
 	const struct machine *machine = life->machine;
 
-	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:{s:i, s:i, s:i}}", "ok", 1, "state",
+	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i}}", "ok", 1, "state",
 			 state_of(life), "agent", life->sandbox.agent, "accel",
 			 engine_accel_name(life->kind.accel), "restored", life->from_name != NULL, "since",
-			 (json_int_t)life->since, "pids", "supervisor", (int)getpid(), "engine",
-			 machine ? (int)machine->engine : 0, "link", machine ? (int)machine->link : 0);
+			 (json_int_t)life->since, "shares", folders_describe(life), "guarded",
+			 (int)life->n_guarded, "pids", "supervisor", (int)getpid(), "engine",
+			 machine ? (int)machine->engine : 0, "link", machine ? (int)machine->link : 0,
+			 "keeper", (int)life->shares.keeper);
 }
 
 static void on_status(struct life *life, struct control_request *request)
@@ -105,7 +107,6 @@ static void on_memory(struct life *life, struct control_request *request)
 
 /* ---- what is to be done ---- */
 
-/* Whether the guest can be spoken to now. */
 static int check_running(const struct life *life, struct err *err)
 {
 	const char *name = life->sandbox.name;
@@ -120,9 +121,8 @@ static int check_running(const struct life *life, struct err *err)
 	return 0;
 }
 
-static int on_exec(void *owner, int fd, struct err *err)
+int requests_check_able(const struct life *life, struct err *err)
 {
-	struct life *life = owner;
 	int r = check_running(life, err);
 
 	if (r < 0)
@@ -133,6 +133,16 @@ static int on_exec(void *owner, int fd, struct err *err)
 	if (!life->machine->is_ready)
 		return err_set(err, -EAGAIN, "the connection to sandbox '%s' is being made anew: try again",
 			       life->sandbox.name);
+	return 0;
+}
+
+static int on_exec(void *owner, int fd, struct err *err)
+{
+	struct life *life = owner;
+	int r = requests_check_able(life, err);
+
+	if (r < 0)
+		return r;
 	return fd < 0 ? 0 : machine_stream(life->machine, CONTROL_EXEC, fd);
 }
 
@@ -268,7 +278,7 @@ static void on_save(struct life *life, struct control_request *request)
 	int r = check_running(life, &err);
 
 	if (r == 0 && request->n_fds != CONTROL_FDS_MAX)
-		r = err_set(&err, -EINVAL, "a copy needs three files");
+		r = err_set(&err, -EINVAL, "a copy needs four files");
 	if (r < 0) {
 		refuse(life, request->ticket, &err);
 		return;
@@ -276,11 +286,10 @@ static void on_save(struct life *life, struct control_request *request)
 	job.disk = steal_fd(&request->fds[0]);
 	job.devices = steal_fd(&request->fds[1]);
 	job.memory = steal_fd(&request->fds[2]);
+	job.folders = steal_fd(&request->fds[3]);
 	if (keep_copy(life, &job) == 0)
 		return;
-	close(job.disk);
-	close(job.devices);
-	close(job.memory);
+	job_close(&job);
 	control_refuse(&life->control, request->ticket, "too many copies are being made of it");
 }
 
@@ -290,8 +299,10 @@ static void on_request(void *owner, struct control_request *request)
 		const char *op;
 		void (*obey)(struct life *life, struct control_request *request);
 	} ops[] = {
-		{"status", on_status}, {"stats", on_stats},   {"memory", on_memory}, {"stop", on_stop},
-		{"pause", on_pause},   {"resume", on_resume}, {"save", on_save},
+		{"status", on_status},     {"stats", on_stats},         {"memory", on_memory},
+		{"stop", on_stop},         {"pause", on_pause},         {"resume", on_resume},
+		{"save", on_save},         {"mount", folders_on_mount}, {"umount", folders_on_umount},
+		{"diff", folders_on_diff}, {"guard", folders_on_guard},
 	};
 	struct life *life = owner;
 

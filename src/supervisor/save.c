@@ -82,6 +82,7 @@ static void on_limit(uv_timer_t *timer)
 		return;
 	case SAVE_IDLE:
 	case SAVE_WARMING:
+	case SAVE_FOLDERS:
 	case SAVE_MEMORY:
 		return;
 	case SAVE_COPYING:
@@ -243,9 +244,32 @@ static void on_devices(void *owner, const char *error)
 		write_memory(save, SAVE_MEMORY);
 }
 
+static void save_devices(struct save *save)
+{
+	enter(save, SAVE_DEVICES, ENGINE_LIMIT_MS);
+	ask(save, "add-fd", json_pack("{s:i}", "fdset-id", DEVICES_SET), save->target.devices, NULL);
+	ask(save, "xen-save-devices-state", json_pack("{s:s, s:b}", "filename", "/dev/fdset/101", "live", 0),
+	    -1, on_devices);
+}
+
+/* ---- folders ---- */
+
+static void on_folders(void *owner, int result)
+{
+	struct save *save = owner;
+
+	if (save->step != SAVE_FOLDERS)
+		return;
+	if (result < 0)
+		fail(save, "what the servers of folders know cannot be saved", strerror(-result));
+	else
+		save_devices(save);
+}
+
 static void on_stopped(void *owner, const char *error)
 {
 	struct save *save = owner;
+	int r = 0;
 
 	if (save->step != SAVE_STOPPING)
 		return;
@@ -253,10 +277,16 @@ static void on_stopped(void *owner, const char *error)
 		fail(save, "the machine cannot be stopped", error);
 		return;
 	}
-	enter(save, SAVE_DEVICES, ENGINE_LIMIT_MS);
-	ask(save, "add-fd", json_pack("{s:i}", "fdset-id", DEVICES_SET), save->target.devices, NULL);
-	ask(save, "xen-save-devices-state", json_pack("{s:s, s:b}", "filename", "/dev/fdset/101", "live", 0),
-	    -1, on_devices);
+	if (!save->target.folders) {
+		save_devices(save);
+		return;
+	}
+	/* It has a limit of its own for each server. */
+	uv_timer_stop(&save->limit);
+	save->step = SAVE_FOLDERS;
+	r = shares_save(save->target.folders, save->target.folders_file, on_folders, save);
+	if (r < 0)
+		on_folders(save, r);
 }
 
 static void stop(struct save *save)

@@ -13,11 +13,14 @@
 
 #include "supervisor/machine.h"
 #include "supervisor/ram.h"
+#include "supervisor/shares.h"
 
 struct save_target {
 	int devices, memory; /* empty files, borrowed until the end; devices is open for writing only */
 	int disk;            /* the machine's own, borrowed */
 	int disk_copy;       /* empty file, or -1 for none; borrowed until the end */
+	int folders_file;    /* where what the servers of folders know is written; borrowed until the end */
+	struct shares *folders; /* borrowed; NULL where there are none */
 	struct ram_source ram;
 	bool is_quiet;  /* the guest cannot be asked, or need not */
 	bool is_paused; /* the processor stands still already */
@@ -29,6 +32,7 @@ enum save_step {
 	SAVE_WARMING,
 	SAVE_QUIETING,
 	SAVE_STOPPING,
+	SAVE_FOLDERS,
 	SAVE_DEVICES,
 	SAVE_MEMORY,
 	SAVE_FINISHING_COPY,

@@ -4,6 +4,7 @@
  *   saved/manifest.json   what it fits, and what tells that the rest is whole
  *   saved/devices         the state of its processor and devices
  *   saved/memory          an image (ram.h) of its memory, or of what differs from base
+ *   saved/folders         what the servers of its folders know (share-states.h); not having it costs no start
  *   base                  an image that many sandboxes start from, a hard link to the one of the snapshot
  *
  * It is worth something only together with the disk as it was at that moment, which the disk's time of change

@@ -41,6 +41,8 @@ static void on_reply(void *owner, uint32_t id, unsigned status, struct slice bod
 
 	if (id == SAVE_REQUEST)
 		save_on_reply(&life->save, status);
+	else if (id >= REQUEST_MOUNT && id < REQUEST_FOLDERS_END)
+		folders_on_reply(life, id, status);
 	else if (id == REQUEST_RESUME || id == REQUEST_SETTLE)
 		launch_on_reply(life, status);
 	else if (id == REQUEST_SHUTDOWN && status != 204 && status != 200)
@@ -182,6 +184,7 @@ static int watch(struct life *life, int listener, struct err *err)
 	r = r < 0 ? r : uv_signal_init(&life->loop, &life->terminate);
 	r = r < 0 ? r : clock_watch_start(&life->clock, &life->loop, on_clock_jump, life);
 	r = r < 0 ? r : save_init(&life->save, &life->loop);
+	r = r < 0 ? r : folders_attach(life);
 	r = r < 0 ? r
 		  : starter_open(&life->starter, &life->loop, SUPERVISOR_STARTER_FD, on_starter_gone, life);
 	if (r < 0)
@@ -249,6 +252,7 @@ static int start(struct life *life, const char *name, struct err *err)
 	life->start_limit_s = person_limit_s();
 	r = r < 0 ? r : place_check_room(&life->place, err);
 	r = r < 0 ? r : keep_log(life, err);
+	r = r < 0 ? r : folders_open(life, err);
 	r = r < 0 ? r : give_up(life, err);
 	if (r < 0)
 		return r;
@@ -264,7 +268,11 @@ static int start(struct life *life, const char *name, struct err *err)
 
 int main(int argc, char **argv)
 {
-	static struct life life = {.starter = {.fd = SUPERVISOR_STARTER_FD}, .memfd = -1, .saved_dir = -1};
+	static struct life life = {.starter = {.fd = SUPERVISOR_STARTER_FD},
+				   .memfd = -1,
+				   .saved_dir = -1,
+				   .own_files = JOB_NONE,
+				   .differ_file = -1};
 	struct err err = {.text = ""};
 
 	log_open("sbx-supervisor");
@@ -273,6 +281,7 @@ int main(int argc, char **argv)
 		log_line("this program is started by sbx");
 		return 2;
 	}
+	folders_take(&life);
 	life.template_id = argv[2];
 	life.is_start = argc == 4;
 	if (start(&life, argv[1], &err) < 0) {

@@ -37,5 +37,6 @@ enum { CONTROL_BODY_MAX_BYTES = 65536, CONTROL_SESSION_NAME_MAX_BYTES = 64 };
  */
 #define CONTROL_MOUNT "/mount"
 
-/* POST: the same lines; unmounts it. Answer: 204; 409 where it is in use. */
+/* POST: the same lines; unmounts it. Answer: 204; 409 where it is in use, unless there is a line "force 1".
+ */
 #define CONTROL_UMOUNT "/umount"
