@@ -29,17 +29,33 @@ struct row {
 	bool is_damaged;
 };
 
+static json_t *shares_json(const struct sandbox *sandbox)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < sandbox->n_shares; i++) {
+		const struct sandbox_share *share = &sandbox->shares[i];
+
+		if (!share->is_gone)
+			json_array_append_new(array,
+					      json_pack("{s:s, s:s, s:b, s:b}", "source", share->source,
+							"target", share->target, "read_only",
+							share->is_read_only, "file", share->is_file));
+	}
+	return array;
+}
+
 static json_t *row_json(const struct row *row, const struct client_status *status)
 {
 	const struct sandbox *sandbox = &row->sandbox;
 
 	if (row->is_damaged)
 		return json_pack("{s:s, s:s}", "name", status->name, "status", "damaged");
-	return json_pack("{s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", status->name,
+	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", status->name,
 			 "agent", sandbox->agent, "status", client_state_names[status->state], "workspace",
-			 sandbox->workspace, "cpus", (json_int_t)sandbox->cpus, "memory_mib",
-			 (json_int_t)sandbox->memory_mib, "disk_mib", (json_int_t)sandbox->disk_mib,
-			 "created", (json_int_t)sandbox->created, "accel",
+			 sandbox->workspace, "shares", shares_json(sandbox), "cpus",
+			 (json_int_t)sandbox->cpus, "memory_mib", (json_int_t)sandbox->memory_mib, "disk_mib",
+			 (json_int_t)sandbox->disk_mib, "created", (json_int_t)sandbox->created, "accel",
 			 json_string_value(json_object_get(status->reply, "accel")), "pids",
 			 json_incref(json_object_get(status->reply, "pids")) ?: json_object());
 }

@@ -51,7 +51,23 @@ static int open_one(const struct paths *paths, const struct sandbox *sandbox,
 	return r;
 }
 
-/* All are held open until they have been judged together. */
+/* Opens all that are not gone. *ret_count of *list are open, also on failure. */
+static int open_all(const struct paths *paths, const struct sandbox *sandbox, struct folder *list,
+		    unsigned *ports, size_t *ret_count, struct err *err)
+{
+	int r = 0;
+
+	*ret_count = 0;
+	for (size_t i = 0; r == 0 && i < sandbox->n_shares; i++) {
+		if (sandbox->shares[i].is_gone)
+			continue;
+		r = open_one(paths, sandbox, &sandbox->shares[i], &list[*ret_count], err);
+		if (r == 0)
+			ports[(*ret_count)++] = sandbox->shares[i].port;
+	}
+	return r;
+}
+
 int shares_open(const struct paths *paths, const struct sandbox *sandbox, struct shares_files *ret,
 		struct err *err)
 {
@@ -60,13 +76,7 @@ int shares_open(const struct paths *paths, const struct sandbox *sandbox, struct
 	size_t count = 0;
 	int r = list ? 0 : err_errno(err, -ENOMEM, "cannot open the folders of '%s'", sandbox->name);
 
-	for (size_t i = 0; r == 0 && i < sandbox->n_shares; i++) {
-		if (sandbox->shares[i].is_gone)
-			continue;
-		r = open_one(paths, sandbox, &sandbox->shares[i], &list[count], err);
-		if (r == 0)
-			ports[count++] = sandbox->shares[i].port;
-	}
+	r = r < 0 ? r : open_all(paths, sandbox, list, ports, &count, err);
 	r = r < 0 ? r : folder_check_all(list, count, err);
 	for (size_t i = 0; i < count; i++) {
 		if (r == 0)
@@ -74,4 +84,49 @@ int shares_open(const struct paths *paths, const struct sandbox *sandbox, struct
 		folder_close(&list[i]);
 	}
 	return r;
+}
+
+/* What is mounted later lies over what was mounted before. */
+static int check_hides_none(const struct sandbox *sandbox, const struct folder *more, struct err *err)
+{
+	for (size_t i = 0; i < sandbox->n_shares; i++) {
+		const struct sandbox_share *share = &sandbox->shares[i];
+
+		if (!share->is_gone && strcmp(share->target, more->target) != 0 &&
+		    folder_has(more->target, share->target))
+			return err_set(err, -EBUSY,
+				       "'%s' would hide '%s' in the sandbox: 'sbx umount %s %s' first",
+				       more->target, share->target, sandbox->name, share->target);
+	}
+	return 0;
+}
+
+int shares_check_more(const struct paths *paths, const struct sandbox *sandbox, const struct folder *more,
+		      struct err *err)
+{
+	autofree struct folder *list = calloc(ENGINE_SHARES + 1, sizeof(*list));
+	unsigned ports[ENGINE_SHARES];
+	size_t count = 0;
+	int r = list ? 0 : err_errno(err, -ENOMEM, "cannot open the folders of '%s'", sandbox->name);
+
+	r = r < 0 ? r : check_hides_none(sandbox, more, err);
+	r = r < 0 ? r : open_all(paths, sandbox, list, ports, &count, err);
+	if (r == 0) {
+		list[count] = *more;
+		r = folder_check_all(list, count + 1, err);
+	}
+	for (size_t i = 0; i < count; i++)
+		folder_close(&list[i]);
+	return r;
+}
+
+const char *shares_working_folder(const struct sandbox *sandbox)
+{
+	for (size_t i = 0; sandbox->workspace && i < sandbox->n_shares; i++) {
+		const struct sandbox_share *share = &sandbox->shares[i];
+
+		if (!share->is_gone && !share->is_file && strcmp(share->source, sandbox->workspace) == 0)
+			return share->target;
+	}
+	return NULL;
 }

@@ -1,8 +1,15 @@
-/* The folders of a sandbox, from what a person asks for to the descriptors that its supervisor gets. */
+/* The folders that a sandbox has: opened for its supervisor, and what may be added to them. */
 #pragma once
 
 #include "cli/folder.h"
 #include "supervisor/sandbox.h"
+
+/* Whether one more goes with what the sandbox has. */
+int shares_check_more(const struct paths *paths, const struct sandbox *sandbox, const struct folder *more,
+		      struct err *err);
+
+/* Where commands start inside; NULL where the workspace is not shared: the guest has a place of its own. */
+const char *shares_working_folder(const struct sandbox *sandbox);
 
 /* One descriptor for each port, -1 where there is none. */
 struct shares_files {

@@ -71,9 +71,9 @@ struct sandbox_share *sandbox_find_share(const struct sandbox *sandbox, const ch
 
 		if (share->is_gone)
 			continue;
-		if (strcmp(share->source, path) == 0)
+		if (strcmp(share->target, path) == 0)
 			return share;
-		if (!found && strcmp(share->target, path) == 0)
+		if (!found && strcmp(share->source, path) == 0)
 			found = share;
 	}
 	return found;

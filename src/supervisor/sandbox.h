@@ -70,7 +70,8 @@ int sandbox_open_shelf(const struct paths *paths, enum shelf shelf, struct err *
  */
 int sandbox_add_share(struct sandbox *sandbox, const struct sandbox_share *share, struct err *err);
 
-/* The one that is not gone and has this path as its source or, where none has, as its target; or NULL. */
+/* The one that is not gone and has this path as its target (there is one at most) or else as its source; or
+ * NULL. */
 struct sandbox_share *sandbox_find_share(const struct sandbox *sandbox, const char *path);
 
 /* Forgets one of its shares; pointers to others are good no more. */

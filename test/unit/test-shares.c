@@ -131,6 +131,55 @@ static void test_all_are_judged_again(void **state)
 	opens_not(&sandbox, "sbx keeps its state");
 }
 
+static void adds(const struct sandbox *sandbox, const char *name, const char *target, bool is_read_only,
+		 const char *part)
+{
+	struct folder_words words = {.is_read_only = is_read_only};
+	struct err err = {.text = ""};
+	struct folder more;
+	int r;
+
+	snprintf(words.path, sizeof(words.path), "%s", name);
+	snprintf(words.target, sizeof(words.target), "%s", target);
+	assert_int_equal(folder_open(&words, &paths, false, &more, NULL), 0);
+	r = shares_check_more(&paths, sandbox, &more, &err);
+	folder_close(&more);
+	if ((r < 0) != (part != NULL) || (part && !strstr(err.text, part)))
+		fail_msg("%s at %s: '%s'", name, target, err.text);
+}
+
+static void test_one_more(void **state)
+{
+	auto_sandbox struct sandbox sandbox = {0};
+
+	(void)state;
+	add(&sandbox, "a", "/x/y", false);
+	adds(&sandbox, "b", "", true, NULL);
+	adds(&sandbox, "b", "/x/y/z", true, NULL);
+	adds(&sandbox, "b", "/x/y", false, "both be at");
+	adds(&sandbox, "b", "/x", false, "'/x' would hide '/x/y'");
+	adds(&sandbox, "a/inner", "", true, "cannot be read-only");
+	sandbox.shares[0].is_gone = true;
+	adds(&sandbox, "b", "/x", false, NULL);
+	adds(&sandbox, "a/inner", "", true, NULL);
+}
+
+static void test_working_folder(void **state)
+{
+	auto_sandbox struct sandbox sandbox = {0};
+
+	(void)state;
+	add(&sandbox, "a", "/x", false);
+	assert_null(shares_working_folder(&sandbox));
+	sandbox.workspace = strdup("/x");
+	assert_null(shares_working_folder(&sandbox));
+	free(sandbox.workspace);
+	sandbox.workspace = strdup(sandbox.shares[0].source);
+	assert_string_equal(shares_working_folder(&sandbox), "/x");
+	sandbox.shares[0].is_gone = true;
+	assert_null(shares_working_folder(&sandbox));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_leads_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_are_judged_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_working_folder, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
