@@ -18,15 +18,15 @@ static const struct option_row rows[] = {
 
 static const struct options options = {
 	.rows = rows,
-	.usage = "sbx create [OPTIONS] AGENT",
-	.text = "Makes a sandbox for the current folder and starts it, without a session.",
+	.usage = "sbx create [OPTIONS] AGENT [PATH[:ro]...]",
+	.text = "Makes a sandbox for the folders, or the current one, and starts it, without a session.",
 };
 
 /* One of the same agent and folder would be what `sbx run` comes back to, or not. */
-static int refuse_second(const struct paths *paths, const char *agent, struct err *err)
+static int refuse_second(const struct paths *paths, const char *agent, const char *workspace, struct err *err)
 {
 	auto_sandbox struct sandbox other = {0};
-	int r = create_find(paths, agent, &other, err);
+	int r = create_find(paths, agent, workspace, &other, err);
 
 	if (r == -ENOENT)
 		return 0;
@@ -39,17 +39,20 @@ static int refuse_second(const struct paths *paths, const char *agent, struct er
 		other.name, other.name);
 }
 
-static int create(const struct create_call *call, const char *agent_name, struct err *err)
+static int create(const struct create_call *call, const struct words *words, struct err *err)
 {
+	const char *agent_name = words->items[0];
 	auto_sandbox struct sandbox sandbox = {0};
+	auto_wish struct wish wish = {0};
 	struct paths paths;
 	struct agent agent;
 	int r = paths_open(&paths, err);
 
 	r = r < 0 ? r : agent_load(agent_name, &agent, err);
+	r = r < 0 ? r : create_wish(&paths, &call->create, words->items + 1, words->count - 1, &wish, err);
 	if (r == 0 && !call->create.name)
-		r = refuse_second(&paths, agent_name, err);
-	r = r < 0 ? r : create_sandbox(&paths, agent_name, &call->create, &sandbox, err);
+		r = refuse_second(&paths, agent_name, wish.workspace, err);
+	r = r < 0 ? r : create_sandbox(&paths, agent_name, &call->create, &wish, &sandbox, err);
 	if (r < 0)
 		return r;
 	r = start_sandbox(&paths, &sandbox, err);
@@ -75,13 +78,13 @@ static int run(int argc, char **argv)
 
 	if (result == OPTIONS_HELP)
 		return 0;
-	if (result == OPTIONS_OK && words.count != 1) {
-		err_set(&err, 0, "sbx create takes one agent, such as 'shell'");
+	if (result == OPTIONS_OK && words.count < 1) {
+		err_set(&err, 0, "sbx create takes an agent, such as 'shell', and the folders to share");
 		result = OPTIONS_BAD;
 	}
-	if (result == OPTIONS_BAD || create_check(&call.create, &err) < 0)
+	if (result == OPTIONS_BAD || create_check(&call.create, words.count - 1, &err) < 0)
 		return command_misuse("create", &err);
-	return create(&call, words.items[0], &err) < 0 ? command_fail(&err) : 0;
+	return create(&call, &words, &err) < 0 ? command_fail(&err) : 0;
 }
 
 const struct command cmd_create = {.name = "create", .summary = "make a sandbox and start it", .run = run};

@@ -31,17 +31,24 @@ static const struct option_row rows[] = {
 
 static const struct options options = {
 	.rows = rows,
-	.usage = "sbx run [OPTIONS] [AGENT] [-- AGENT-ARGUMENTS]",
-	.text = "Runs an agent in a sandbox of its own for the current folder. The same agent and folder "
-		"come\n"
-		"back to the same sandbox. Ctrl-\\ twice leaves the agent running; run again to come back.\n"
-		"--cpus, --memory and --disk count when the sandbox is made.",
+	.usage = "sbx run [OPTIONS] [AGENT [PATH[:ro]...]] [-- AGENT-ARGUMENTS]",
+	.text = "Runs an agent in a sandbox of its own, which shares the folders PATH (the current one if "
+		"none\n"
+		"is named) with it at the same paths and works in the first; the agent may not change those "
+		"with\n"
+		"':ro'. The same agent and first folder come back to the same sandbox. Ctrl-\\ twice leaves "
+		"the\n"
+		"agent running; run again to come back. --cpus, --memory, --disk and --allow-guarded count "
+		"when\n"
+		"the sandbox is made.",
 };
 
 struct run {
 	const struct run_call *call;
+	const struct words *words; /* AGENT PATH... */
 	struct paths paths;
 	struct sandbox sandbox;
+	struct wish wish;
 	struct agent agent;
 	bool is_new;
 };
@@ -53,8 +60,9 @@ static int find(struct run *run, const char *agent_name, struct err *err)
 	int r;
 
 	if (!name)
-		return agent_name ? create_find(&run->paths, agent_name, &run->sandbox, err)
-				  : err_set(err, -EINVAL, "name an agent, such as 'sbx run shell'");
+		return agent_name
+			       ? create_find(&run->paths, agent_name, run->wish.workspace, &run->sandbox, err)
+			       : err_set(err, -EINVAL, "name an agent, such as 'sbx run shell'");
 	r = sandbox_load(&run->paths, SHELF_SANDBOXES, name, &run->sandbox, err);
 	if (r == -ENOENT && !agent_name)
 		return err_set(err, -EINVAL, "no sandbox '%s': 'sbx run AGENT --name %s' makes it", name,
@@ -63,21 +71,6 @@ static int find(struct run *run, const char *agent_name, struct err *err)
 		return err_set(err, -EEXIST, "sandbox '%s' runs the agent '%s': use another --name for '%s'",
 			       name, run->sandbox.agent, agent_name);
 	return r;
-}
-
-static int refuse_late_options(const struct run *run, struct err *err)
-{
-	const struct create_options *create = &run->call->create;
-	const char *late = create->cpus     ? "--cpus"
-			   : create->memory ? "--memory"
-			   : create->disk   ? "--disk"
-					    : NULL;
-
-	if (!late)
-		return 0;
-	return err_set(err, -EEXIST,
-		       "sandbox '%s' exists and %s counts only when one is made: remove it first",
-		       run->sandbox.name, late);
 }
 
 /* Its name is the snapshot's, with a number behind it where that is in use. */
@@ -99,28 +92,40 @@ static int from_snapshot(struct run *run, struct err *err)
 	return r < 0 ? r : agent_load(run->sandbox.agent, &run->agent, err);
 }
 
-static int prepare(struct run *run, const char *agent_name, struct err *err)
+static int find_or_make(struct run *run, const char *agent_name, struct err *err)
 {
+	int r = find(run, agent_name, err);
+
+	if (r == 0)
+		r = create_check_same(&run->call->create, &run->wish, &run->sandbox, err);
+	if (r == 0)
+		return agent_load(run->sandbox.agent, &run->agent, err);
+	if (r != -ENOENT || !agent_name)
+		return r;
+	run->is_new = true;
+	return create_sandbox(&run->paths, agent_name, &run->call->create, &run->wish, &run->sandbox, err);
+}
+
+static int prepare(struct run *run, struct err *err)
+{
+	const struct words *words = run->words;
+	const char *agent_name = words->count > 0 ? words->items[0] : NULL;
+	int n_folders = words->count > 0 ? words->count - 1 : 0;
 	int r = paths_open(&run->paths, err);
 
 	if (r == 0 && run->call->snapshot)
 		return from_snapshot(run, err);
 	if (r == 0 && agent_name)
 		r = agent_load(agent_name, &run->agent, err);
-	r = r < 0 ? r : find(run, agent_name, err);
-	if (r == 0)
-		r = refuse_late_options(run, err);
-	if (r == -ENOENT && agent_name) {
-		run->is_new = true;
-		r = create_sandbox(&run->paths, agent_name, &run->call->create, &run->sandbox, err);
-	} else if (r == 0) {
-		r = agent_load(run->sandbox.agent, &run->agent, err);
-	}
-	return r;
+	r = r < 0 ? r
+		  : create_wish(&run->paths, &run->call->create, words->items + 1, n_folders, &run->wish,
+				err);
+	return r < 0 ? r : find_or_make(run, agent_name, err);
 }
 
-static int run_agent(struct run *run, const struct words *words, int *ret_status, struct err *err)
+static int run_agent(struct run *run, int *ret_status, struct err *err)
 {
+	const struct words *words = run->words;
 	bool has_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	autofree const char **argv = NULL;
 	char **env = NULL;
@@ -154,7 +159,7 @@ static int remove_after(struct run *run, struct err *err)
 	return r < 0 ? r : sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, err);
 }
 
-static int go(struct run *run, const struct words *words, int *ret_status, struct err *err)
+static int go(struct run *run, int *ret_status, struct err *err)
 {
 	int r = start_sandbox(&run->paths, &run->sandbox, err);
 
@@ -167,7 +172,7 @@ static int go(struct run *run, const struct words *words, int *ret_status, struc
 		printf("%s\n", run->sandbox.name);
 		return 0;
 	}
-	r = run_agent(run, words, ret_status, err);
+	r = run_agent(run, ret_status, err);
 	if (*ret_status == EXEC_DETACHED) {
 		log_line("left '%s' running: 'sbx run --name %s' comes back", run->sandbox.name,
 			 run->sandbox.name);
@@ -183,11 +188,30 @@ static int go(struct run *run, const struct words *words, int *ret_status, struc
 	return r;
 }
 
+/* What excludes each other. */
+static int check(const struct run_call *call, const struct words *words, struct err *err)
+{
+	const struct create_options *create = &call->create;
+
+	if (call->snapshot && (words->count > 0 || create->cpus || create->memory || create->disk))
+		return err_set(err, -EINVAL,
+			       "a snapshot has its agent and its sizes: --snapshot goes without them");
+	if (call->snapshot && (create->mounts.count > 0 || create->has_no_mount || create->guards.count > 0))
+		return err_set(err, -EINVAL, "a snapshot has its folders: --snapshot goes without others");
+	if (call->is_detached && words->n_rest > 0)
+		return err_set(
+			err, -EINVAL,
+			"--detach starts no session, so arguments for the agent make no sense with it");
+	if (call->is_detached && call->is_removed)
+		return err_set(err, -EINVAL, "--detach and --rm exclude each other");
+	return create_check(create, words->count - 1, err);
+}
+
 static int run(int argc, char **argv)
 {
 	struct run_call call = {0};
-	struct run run = {.call = &call};
 	struct words words;
+	struct run run = {.call = &call, .words = &words};
 	struct err err = {.text = ""};
 	int status = 0;
 	enum options_result result = options_parse(&options, argc, argv, &call, &words, &err);
@@ -195,29 +219,12 @@ static int run(int argc, char **argv)
 
 	if (result == OPTIONS_HELP)
 		return 0;
-	if (result == OPTIONS_OK && words.count > 1) {
-		err_set(&err, 0, "sbx run takes one agent; what is for the agent goes after '--'");
-		result = OPTIONS_BAD;
-	}
-	if (result == OPTIONS_OK && call.snapshot &&
-	    (words.count > 0 || call.create.cpus || call.create.memory || call.create.disk)) {
-		err_set(&err, 0, "a snapshot has its agent and its sizes: --snapshot goes without them");
-		result = OPTIONS_BAD;
-	}
-	if (result == OPTIONS_OK && call.is_detached && words.n_rest > 0) {
-		err_set(&err, 0,
-			"--detach starts no session, so arguments for the agent make no sense with it");
-		result = OPTIONS_BAD;
-	}
-	if (result == OPTIONS_OK && call.is_detached && call.is_removed) {
-		err_set(&err, 0, "--detach and --rm exclude each other");
-		result = OPTIONS_BAD;
-	}
-	if (result == OPTIONS_BAD || create_check(&call.create, &err) < 0)
+	if (result == OPTIONS_BAD || check(&call, &words, &err) < 0)
 		return command_misuse("run", &err);
-	r = prepare(&run, words.count > 0 ? words.items[0] : NULL, &err);
-	r = r < 0 ? r : go(&run, &words, &status, &err);
+	r = prepare(&run, &err);
+	r = r < 0 ? r : go(&run, &status, &err);
 	sandbox_done(&run.sandbox);
+	wish_done(&run.wish);
 	if (r < 0)
 		command_fail(&err);
 	return r < 0 && status == 0 ? EXIT_FAILED : status;

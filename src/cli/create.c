@@ -20,6 +20,7 @@ enum {
 	DISK_MIN_MIB = 1024,
 	DISK_DEFAULT_MIB = 32768,
 	TRIES_MAX = 100,
+	GUARD_MAX_BYTES = 1024,
 };
 
 #define TEMPLATE_DEFAULT "base"
@@ -94,7 +95,21 @@ static int parse_disk(const char *text, uint64_t *ret, struct err *err)
 	return 0;
 }
 
-int create_check(const struct create_options *options, struct err *err)
+static int check_folders(const struct create_options *options, int n_folders, struct err *err)
+{
+	if (options->has_no_mount && (n_folders > 0 || options->mounts.count > 0))
+		return err_set(err, -EINVAL, "--no-mount shares no folder, so none can be named with it");
+	for (size_t i = 0; i < options->guards.count; i++) {
+		const char *pattern = options->guards.items[i];
+
+		if (!pattern[0] || !text_is_line(pattern) || strlen(pattern) > GUARD_MAX_BYTES)
+			return err_set(err, -EINVAL, "--allow-guarded takes a pattern of paths, not '%s'",
+				       pattern);
+	}
+	return 0;
+}
+
+int create_check(const struct create_options *options, int n_folders, struct err *err)
 {
 	uint64_t size;
 	unsigned cpus;
@@ -104,7 +119,49 @@ int create_check(const struct create_options *options, struct err *err)
 		r = err_set(err, -EINVAL, "'%s' cannot be a name: " SANDBOX_NAME_RULE, options->name);
 	r = r < 0 ? r : parse_cpus(options->cpus, &cpus, err);
 	r = r < 0 ? r : parse_memory(options->memory, &size, err);
-	return r < 0 ? r : parse_disk(options->disk, &size, err);
+	r = r < 0 ? r : parse_disk(options->disk, &size, err);
+	return r < 0 ? r : check_folders(options, n_folders, err);
+}
+
+int create_wish(const struct paths *paths, const struct create_options *options, char *const *words,
+		int count, struct wish *ret, struct err *err)
+{
+	const struct wish_words all = {.folders = words,
+				       .n_folders = (size_t)count,
+				       .mounts = &options->mounts,
+				       .allows_home = options->allows_home};
+
+	return wish_open(paths, &all, ret, err);
+}
+
+static int refuse_late_options(const struct create_options *options, const struct sandbox *sandbox,
+			       struct err *err)
+{
+	const char *late = options->cpus               ? "--cpus"
+			   : options->memory           ? "--memory"
+			   : options->disk             ? "--disk"
+			   : options->guards.count > 0 ? "--allow-guarded"
+						       : NULL;
+
+	if (!late)
+		return 0;
+	return err_set(err, -EEXIST,
+		       "sandbox '%s' exists and %s counts only when one is made: remove it first",
+		       sandbox->name, late);
+}
+
+int create_check_same(const struct create_options *options, const struct wish *wish,
+		      const struct sandbox *sandbox, struct err *err)
+{
+	int r = refuse_late_options(options, sandbox, err);
+
+	r = r < 0 ? r : wish_check_had(wish, sandbox, err);
+	for (size_t i = 0; r == 0 && options->has_no_mount && i < sandbox->n_shares; i++)
+		if (!sandbox->shares[i].is_gone)
+			r = err_set(err, -EEXIST, "sandbox '%s' has '%s': 'sbx umount %s %s' takes it away",
+				    sandbox->name, sandbox->shares[i].source, sandbox->name,
+				    sandbox->shares[i].source);
+	return r;
 }
 
 /* AGENT-FOLDER with what a name may not have replaced. */
@@ -168,29 +225,53 @@ int create_prepare(const struct paths *paths, const char *template, struct err *
 	return r < 0 ? r : start_state_obtain(paths, &shape, start, err);
 }
 
+static int collect_guards(const struct option_list *patterns, char ***ret, struct err *err)
+{
+	char **lines = calloc(patterns->count + 1, sizeof(*lines));
+
+	for (size_t i = 0; lines && i < patterns->count; i++) {
+		if (asprintf(&lines[i], "allow %s", patterns->items[i]) < 0) {
+			lines[i] = NULL;
+			sandbox_names_free(lines);
+			lines = NULL;
+		}
+	}
+	if (!lines)
+		return err_errno(err, -ENOMEM, "cannot describe the sandbox");
+	*ret = lines;
+	return 0;
+}
+
+static int describe(const struct paths *paths, const char *agent, const struct create_options *options,
+		    struct wish *wish, struct sandbox *sandbox, struct err *err)
+{
+	int r = options->has_no_mount ? 0 : wish_add_current(paths, options->allows_home, wish, err);
+
+	r = r < 0 ? r : wish_describe(wish, sandbox, err);
+	r = r < 0 ? r : set_sizes(paths, options, sandbox, err);
+	r = r < 0 ? r : env_collect(&options->env, &options->env_files, &sandbox->env, err);
+	r = r < 0 ? r : collect_guards(&options->guards, &sandbox->guard, err);
+	if (r < 0)
+		return r;
+	sandbox->agent = strdup(agent);
+	sandbox->template = strdup(TEMPLATE_DEFAULT);
+	if (!sandbox->agent || !sandbox->template)
+		return err_errno(err, -ENOMEM, "cannot describe the sandbox");
+	if (options->name)
+		snprintf(sandbox->name, sizeof(sandbox->name), "%s", options->name);
+	else
+		default_name(agent, sandbox->workspace, sandbox->name);
+	return 0;
+}
+
 int create_sandbox(const struct paths *paths, const char *agent, const struct create_options *options,
-		   struct sandbox *ret, struct err *err)
+		   struct wish *wish, struct sandbox *ret, struct err *err)
 {
 	auto_sandbox struct sandbox sandbox = {0};
 	auto_stage struct stage stage = STAGE_NONE;
-	int r = create_check(options, err);
+	int r = describe(paths, agent, options, wish, &sandbox, err);
 
-	r = r < 0 ? r : set_sizes(paths, options, &sandbox, err);
-	r = r < 0 ? r : env_collect(&options->env, &options->env_files, &sandbox.env, err);
-	if (r < 0)
-		return r;
-	sandbox.agent = strdup(agent);
-	sandbox.template = strdup(TEMPLATE_DEFAULT);
-	sandbox.workspace = getcwd(NULL, 0);
-	if (!sandbox.workspace)
-		return err_errno(err, -errno, "cannot tell which folder this is");
-	if (!sandbox.agent || !sandbox.template)
-		return err_errno(err, -ENOMEM, "cannot describe the sandbox");
-	if (options->name)
-		snprintf(sandbox.name, sizeof(sandbox.name), "%s", options->name);
-	else
-		default_name(agent, sandbox.workspace, sandbox.name);
-	r = open_stage(paths, &sandbox, options->name != NULL, &stage, err);
+	r = r < 0 ? r : open_stage(paths, &sandbox, options->name != NULL, &stage, err);
 	r = r < 0 ? r : fill(paths, &sandbox, &stage, err);
 	r = r < 0 ? r : stage_publish(&stage, &sandbox, err);
 	if (r < 0)
@@ -206,17 +287,16 @@ static void free_names(char ***names)
 }
 
 /* Forks and what came from snapshots belong to the same folder: the one that was there first is meant. */
-int create_find(const struct paths *paths, const char *agent, struct sandbox *ret, struct err *err)
+int create_find(const struct paths *paths, const char *agent, const char *workspace, struct sandbox *ret,
+		struct err *err)
 {
 	__attribute__((cleanup(free_names))) char **names = NULL;
 	auto_sandbox struct sandbox first = {0};
-	autofree char *folder = getcwd(NULL, 0);
-	int r = sandbox_names(paths, SHELF_SANDBOXES, &names, err);
+	int r = workspace ? sandbox_names(paths, SHELF_SANDBOXES, &names, err)
+			  : err_set(err, -ESTALE, "the current folder is gone");
 
 	if (r < 0)
 		return r;
-	if (!folder)
-		return err_errno(err, -errno, "cannot tell which folder this is");
 	for (char **name = names; *name; name++) {
 		auto_sandbox struct sandbox sandbox = {0};
 
@@ -224,7 +304,7 @@ int create_find(const struct paths *paths, const char *agent, struct sandbox *re
 		if (sandbox_load(paths, SHELF_SANDBOXES, *name, &sandbox, NULL) < 0)
 			continue;
 		if (strcmp(sandbox.agent, agent) != 0 || !sandbox.workspace ||
-		    strcmp(sandbox.workspace, folder) != 0 ||
+		    strcmp(sandbox.workspace, workspace) != 0 ||
 		    (first.agent && first.created <= sandbox.created))
 			continue;
 		sandbox_done(&first);

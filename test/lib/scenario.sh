@@ -10,6 +10,11 @@ SBX=$SBX_BUILD/sbx
 n_checks=0
 n_failed=0
 scratch=$(mktemp -d)
+lib=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+
+# The folder that sandboxes get unless they are told otherwise is this scenario's own.
+mkdir "$scratch/work"
+cd "$scratch/work" || exit
 
 say() { printf '# %s\n' "$*"; }
 
@@ -83,7 +88,7 @@ trap 'exit 130' INT TERM HUP
 home_shared() {
 	export SBX_HOME=$SBX_TEST_HOME
 	if ! "$SBX" exec shared true 2>/dev/null; then
-		"$SBX" create shell --name shared --memory 2g -q >/dev/null || { echo "Bail out! no shared sandbox"; exit 1; }
+		"$SBX" create shell --name shared --no-mount --memory 2g -q >/dev/null || { echo "Bail out! no shared sandbox"; exit 1; }
 	fi
 }
 

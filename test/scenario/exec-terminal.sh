@@ -2,7 +2,7 @@
 # A command on a terminal: it has one, of the right size, and the keys reach it.
 . "$(dirname "$0")/../lib/scenario.sh"
 home_shared
-terminal=$(realpath "$(dirname "$0")/../lib/terminal.py")
+terminal=$lib/terminal.py
 
 python3 "$terminal" 33 101 "$SBX" exec -it shared bash >"$scratch/log" 2>"$scratch/err" <<'END'
 expect [$#]

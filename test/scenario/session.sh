@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 home_shared
 own session
-terminal=$(realpath "$(dirname "$0")/../lib/terminal.py")
+terminal=$lib/terminal.py
 
 cd "$scratch" || exit
 python3 "$terminal" 24 80 "$SBX" run shell --name session >"$scratch/log" 2>"$scratch/err" <<'END'

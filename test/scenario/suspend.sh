@@ -2,7 +2,7 @@
 # Stop suspends: what ran goes on, with a container and open files; the state is used once, and only with its disk.
 . "$(dirname "$0")/../lib/scenario.sh"
 home_own
-terminal=$(realpath "$(dirname "$0")/../lib/terminal.py")
+terminal=$lib/terminal.py
 folder=$SBX_HOME/data/sandboxes/x
 
 "$SBX" create shell --name x --memory 2g -q >/dev/null

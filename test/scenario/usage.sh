@@ -4,10 +4,11 @@
 home_own
 
 refused() { # refused STATUS PATTERN ARGUMENTS...
-	local status=$1 pattern=$2
+	local status=$1 pattern=$2 got
 	shift 2
 	"$SBX" "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
-	is "sbx $* ends with $status" $? "$status"
+	got=$?
+	is "sbx $(printf '%q ' "$@")ends with $status" $got "$status"
 	like "... and says why" "$(cat "$scratch/err")" "$pattern"
 	is "... and prints nothing else" "$(cat "$scratch/out")" ""
 }
@@ -21,7 +22,15 @@ refused 2 "cannot be a name" create shell --name .x
 refused 2 "cannot be a name" create shell --name ../../etc
 refused 2 "cannot be a name" create shell --name "$(printf 'a%.0s' $(seq 64))"
 refused 2 "cannot be a name" create shell --name=-x
-refused 2 "takes one agent" create
+refused 2 "takes an agent" create
+refused 2 "no folder, so none can be named" create shell --name xx --no-mount .
+refused 2 "no folder, so none can be named" run shell --no-mount --mount .
+refused 2 "a pattern of paths" create shell --name xx --allow-guarded "$(printf 'a\nguard b')"
+refused 2 "has its folders" run --snapshot none --mount .
+refused 2 "its agent and its sizes" run --snapshot none shell .
+refused 2 "a sandbox and the folder" mount
+refused 2 "a sandbox and a folder" umount none
+refused 2 "name of a sandbox" diff
 refused 1 "unknown agent 'shel': did you mean 'shell'" create shel --name xx
 refused 1 "unknown agent '../shell'" create ../shell --name xx
 refused 2 "more than the [0-9]+ MiB that this machine has" create shell --name xx -m 900t
@@ -33,6 +42,9 @@ refused 2 "--disk takes a size" create shell --name xx --disk 1k
 refused 1 "no sandbox 'none'" exec none true
 refused 2 "a sandbox and a command" exec none
 refused 1 "no sandbox 'none'" stop none
+refused 1 "no sandbox 'none'" mount none .
+refused 1 "no sandbox 'none'" umount none .
+refused 1 "no sandbox 'none'" diff none
 refused 1 "no sandbox 'none'" rm -f none
 refused 2 "names of sandboxes, or --all" rm
 refused 1 "No such file" create shell --name xx --env-file /no/such/file
@@ -40,7 +52,7 @@ refused 1 "is not NAME=VALUE" create shell --name xx -e =x
 refused 1 "sbx run AGENT --name none" run --name none
 is "nothing was made by all that" "$("$SBX" ls -q)" ""
 
-for command in run create exec ls stats stop pause resume fork snapshot rm prune template diagnose version; do
+for command in run create exec ls stats stop pause resume mount umount diff fork snapshot rm prune template diagnose version; do
 	like "sbx $command --help explains itself" "$("$SBX" $command --help)" "^Usage: sbx $command"
 done
 like "help lists the commands" "$("$SBX" --help)" "^  exec "
