@@ -1,6 +1,7 @@
 #include "cli/command.h"
 #include "cli/env.h"
 #include "cli/exec.h"
+#include "cli/shares.h"
 #include "cli/start.h"
 
 #include <errno.h>
@@ -57,7 +58,6 @@ static int exec(const struct exec_call *call, const struct words *words, int *re
 	struct exec exec = {.sandbox = words->items[0],
 			    .argv = (const char *const *)words->items + (has_dashes ? 2 : 1),
 			    .user = call->user,
-			    .dir = call->dir,
 			    .wants_input = call->is_interactive,
 			    .wants_terminal = call->has_terminal};
 	int r = paths_open(&paths, err);
@@ -67,6 +67,7 @@ static int exec(const struct exec_call *call, const struct words *words, int *re
 	r = r < 0 ? r : start_sandbox(&paths, &sandbox, err);
 	if (r == 0) {
 		exec.env = sandbox.env;
+		exec.dir = call->dir ? call->dir : shares_working_folder(&sandbox);
 		exec.more_env = env;
 		r = exec_run(&paths, &exec, ret_status, err);
 	}

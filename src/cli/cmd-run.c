@@ -4,6 +4,7 @@
 #include "cli/create.h"
 #include "cli/env.h"
 #include "cli/exec.h"
+#include "cli/shares.h"
 #include "cli/start.h"
 
 #include "base/log.h"
@@ -132,6 +133,7 @@ static int run_agent(struct run *run, int *ret_status, struct err *err)
 	struct exec exec = {
 		.sandbox = run->sandbox.name,
 		.env = run->sandbox.env,
+		.dir = shares_working_folder(&run->sandbox),
 		.wants_input = true,
 		.wants_terminal = has_terminal,
 		/* The agent's own screen can be left and come back to; a single command's cannot. */
