@@ -292,9 +292,11 @@ int create_find(const struct paths *paths, const char *agent, const char *worksp
 {
 	__attribute__((cleanup(free_names))) char **names = NULL;
 	auto_sandbox struct sandbox first = {0};
-	int r = workspace ? sandbox_names(paths, SHELF_SANDBOXES, &names, err)
-			  : err_set(err, -ESTALE, "the current folder is gone");
+	int r;
 
+	if (!workspace)
+		return err_set(err, -ESTALE, "the current folder is gone");
+	r = sandbox_names(paths, SHELF_SANDBOXES, &names, err);
 	if (r < 0)
 		return r;
 	for (char **name = names; *name; name++) {
