@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -149,10 +150,21 @@ void folders_restore(struct life *life)
 		life->states.is_known[i] = true;
 }
 
+/* Whoever opened it may have read another description than this one. */
+static bool is_at(int root, const char *source)
+{
+	char link[32], found[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", root);
+	len = readlink(link, found, sizeof(found));
+	return len > 0 && len == (ssize_t)strlen(source) && memcmp(found, source, (size_t)len) == 0;
+}
+
 static void serve(struct life *life, const struct sandbox_share *share)
 {
 	unsigned id = share->port;
-	int r = life->roots[id] < 0 ? -ENOENT : 0;
+	int r = life->roots[id] >= 0 && is_at(life->roots[id], share->source) ? 0 : -ENOENT;
 
 	if (r == 0)
 		r = shares_keep(&life->shares, id, share->source, steal_fd(&life->roots[id]),
