@@ -54,6 +54,8 @@ static int load(scmp_filter_ctx filter)
 	/* A call by another calling convention has other numbers. */
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
+	/* For every thread that there is already. */
+	r = r < 0 ? r : seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* A tree instead of a chain: this runs before each call of a busy process. */
 	r = r < 0 ? r : seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r < 0 ? r : seccomp_load(filter);

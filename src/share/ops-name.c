@@ -48,11 +48,11 @@ int op_mkdir(struct share *share, struct request *request, struct buf *out)
 	char name[REQUEST_NAME_BYTES];
 	struct fuse_mkdir_in in;
 	struct inode *dir;
-	int r = share_inode(share, request, S_IFDIR, &dir);
+	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
 	r = r < 0 ? r : request_take_name(request, name);
-	if (r == 0 && mkdirat(dir->fd, name, share_mode(in.mode & ~in.umask)) < 0)
+	if (r == 0 && mkdirat(dir_fd, name, share_mode(in.mode & ~in.umask)) < 0)
 		r = -errno;
 	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
 }
@@ -63,13 +63,13 @@ int op_mknod(struct share *share, struct request *request, struct buf *out)
 	char name[REQUEST_NAME_BYTES];
 	struct fuse_mknod_in in;
 	struct inode *dir;
-	int r = share_inode(share, request, S_IFDIR, &dir);
+	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r == 0 && !S_ISREG(in.mode))
 		r = -EPERM;
-	if (r == 0 && mknodat(dir->fd, name, S_IFREG | share_mode(in.mode & ~in.umask), 0) < 0)
+	if (r == 0 && mknodat(dir_fd, name, S_IFREG | share_mode(in.mode & ~in.umask), 0) < 0)
 		r = -errno;
 	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
 }
@@ -78,11 +78,11 @@ int op_symlink(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES], target[REQUEST_PATH_BYTES];
 	struct inode *dir;
-	int r = share_inode(share, request, S_IFDIR, &dir);
+	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take_name(request, name);
 	r = r < 0 ? r : request_take_text(request, target, sizeof(target));
-	if (r == 0 && symlinkat(target, dir->fd, name) < 0)
+	if (r == 0 && symlinkat(target, dir_fd, name) < 0)
 		r = -errno;
 	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
 }
@@ -91,36 +91,40 @@ int op_link(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES], source[32];
 	struct fuse_link_in in;
-	const struct inode *old;
-	struct inode *dir;
-	int r = share_inode(share, request, S_IFDIR, &dir);
+	struct inode *old, *dir;
+	int old_fd, dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r < 0)
 		return r;
-	old = inodes_find(share->inodes, in.oldnodeid);
+	old = share_known(share, in.oldnodeid);
 	if (!old)
 		return -ESTALE;
 	if (old->type != S_IFREG)
 		return -EPERM;
+	old_fd = reach_fd(share, old);
+	if (old_fd < 0)
+		return old_fd;
 	/* The file that the descriptor stands for, whatever it is called now. */
-	snprintf(source, sizeof(source), "%d", old->fd);
-	if (linkat(share->proc_fds, source, dir->fd, name, AT_SYMLINK_FOLLOW) < 0)
+	snprintf(source, sizeof(source), "%d", old_fd);
+	if (linkat(share->proc_fds, source, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
 	return share_enter(share, dir, name, NULL, out);
 }
 
-static int remove_entry(const struct share *share, struct request *request, int flags)
+/* It may be in use inside, where nobody says so. */
+static int remove_entry(struct share *share, struct request *request, int flags)
 {
 	char name[REQUEST_NAME_BYTES];
 	struct inode *dir;
-	int r = share_inode(share, request, S_IFDIR, &dir);
+	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take_name(request, name);
-	if (r == 0 && unlinkat(dir->fd, name, flags) < 0)
-		r = -errno;
-	return r;
+	if (r < 0)
+		return r;
+	reach_hold(share, dir_fd, name);
+	return unlinkat(dir_fd, name, flags) < 0 ? -errno : 0;
 }
 
 int op_unlink(struct share *share, struct request *request, struct buf *out)
@@ -135,25 +139,45 @@ int op_rmdir(struct share *share, struct request *request, struct buf *out)
 	return remove_entry(share, request, AT_REMOVEDIR);
 }
 
-static int move(const struct share *share, struct request *request, uint64_t into_id, unsigned flags)
+/* What lies there now, if it is known, has its place there. */
+static void see(struct share *share, struct inode *dir, int dir_fd, const char *name)
+{
+	struct inode *inode;
+	struct statx info;
+
+	if (reach_stat_at(dir_fd, name, &info) < 0)
+		return;
+	inode = inodes_find_file(share->inodes, &info);
+	if (inode)
+		(void)inodes_put(share->inodes, inode, dir, name);
+}
+
+static int move(struct share *share, struct request *request, uint64_t into_id, unsigned flags)
 {
 	char from_name[REQUEST_NAME_BYTES], into_name[REQUEST_NAME_BYTES];
-	const struct inode *into = inodes_find(share->inodes, into_id);
-	struct inode *from;
-	int r = share_inode(share, request, S_IFDIR, &from);
+	struct inode *into = share_known(share, into_id), *from;
+	int from_fd, into_fd, r = share_dir(share, request, &from, &from_fd);
 
 	r = r < 0 ? r : request_take_name(request, from_name);
 	r = r < 0 ? r : request_take_name(request, into_name);
 	if (r < 0)
 		return r;
-	if (!into)
-		return -ESTALE;
-	if (into->type != S_IFDIR)
-		return -ENOTDIR;
 	/* No RENAME_WHITEOUT: it makes a device. */
 	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	return renameat2(from->fd, from_name, into->fd, into_name, flags) < 0 ? -errno : 0;
+	if (!into || into->type != S_IFDIR)
+		return !into ? -ESTALE : -ENOTDIR;
+	into_fd = reach_fd(share, into);
+	if (into_fd < 0)
+		return into_fd;
+	if (flags == 0)
+		reach_hold(share, into_fd, into_name);
+	if (renameat2(from_fd, from_name, into_fd, into_name, flags) < 0)
+		return -errno;
+	see(share, into, into_fd, into_name);
+	if (flags & RENAME_EXCHANGE)
+		see(share, from, from_fd, from_name);
+	return 0;
 }
 
 int op_rename(struct share *share, struct request *request, struct buf *out)
@@ -180,9 +204,10 @@ int op_readlink(struct share *share, struct request *request, struct buf *out)
 	struct inode *inode;
 	ssize_t len;
 	int r = share_inode(share, request, S_IFLNK, &inode);
+	int fd = r < 0 ? r : reach_fd(share, inode);
 
-	if (r < 0)
-		return r;
-	len = readlinkat(inode->fd, "", target, sizeof(target));
+	if (fd < 0)
+		return fd;
+	len = readlinkat(fd, "", target, sizeof(target));
 	return len < 0 ? -errno : share_append(out, target, (size_t)len);
 }

@@ -46,14 +46,13 @@ static int read_state(int fd, struct buf *ret)
 static int take_state(struct server *server, const struct chan_message *message, int fd)
 {
 	auto_buf struct buf state = {0};
-	size_t n_lost = 0;
 	int r;
 
 	(void)message;
 	if (fd < 0 || server->has_state || server->session)
 		return -EBADMSG;
 	r = read_state(fd, &state);
-	r = r < 0 ? r : share_load(server->share, buf_slice(&state), &n_lost);
+	r = r < 0 ? r : share_load(server->share, buf_slice(&state));
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -85,10 +84,13 @@ static int answer(const struct server *server, const struct chan_message *messag
 static int take_save(struct server *server, const struct chan_message *message, int fd)
 {
 	auto_buf struct buf state = {0};
-	int r = fd < 0 ? -EBADMSG : share_save(server->share, &state);
+	int r = 0;
 
 	if (fd < 0)
-		return r;
+		return -EBADMSG;
+	if (server->session)
+		r = session_settle(server->session);
+	r = r < 0 ? r : share_save(server->share, &state);
 	r = r < 0 ? r : fd_write_all(fd, buf_slice(&state));
 	return answer(server, message, r);
 }
@@ -128,18 +130,17 @@ static void serve(struct server *server, short revents)
 
 int server_turn(struct server *server)
 {
-	struct pollfd ready[] = {{.fd = server->channel, .events = POLLIN},
-				 {.fd = server->session ? session_port(server->session) : -1,
-				  .events = server->session ? session_events(server->session) : 0}};
-	int r = 0;
+	struct session *session = server->session;
+	struct pollfd ready[] = {
+		{.fd = server->channel, .events = POLLIN},
+		{.fd = session ? session_port(session) : -1, .events = session ? session_events(session) : 0},
+		{.fd = share_wake_fd(server->share), .events = POLLIN}};
 
-	if (poll(ready, array_len(ready), -1) < 0)
+	if (poll(ready, array_len(ready), share_rest(server->share)) < 0)
 		return errno == EINTR ? 0 : -errno;
-	if (server->session && ready[1].revents)
+	if (session && (ready[1].revents || ready[2].revents))
 		serve(server, ready[1].revents);
-	if (ready[0].revents)
-		r = take_message(server);
-	return r;
+	return ready[0].revents ? take_message(server) : 0;
 }
 
 int server_new(struct share *share, int channel, struct server **ret)

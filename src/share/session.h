@@ -16,5 +16,11 @@ void session_close(struct session *session);
 int session_port(const struct session *session);
 short session_events(const struct session *session);
 
-/* Does what can be done without waiting. Negative: the session is over; -EPIPE when the port was closed. */
+/*
+ * Does what can be done without waiting, also with what threads have done meanwhile. Negative: the session is
+ * over; -EPIPE when the port was closed.
+ */
 int session_turn(struct session *session, short revents);
+
+/* Waits until no thread has anything to do for it. */
+int session_settle(struct session *session);

@@ -15,18 +15,20 @@
 #include <sys/random.h>
 
 /* 40 random bits say where a server's numbers begin. */
-enum { FILES_MAX = 1 << 19, NUMBER_SHIFT = 24, NUMBER_ROOM_BITS = 20 };
+enum { FILES_MAX = 1 << 17, THREADS = 4, NUMBER_SHIFT = 24, NUMBER_ROOM_BITS = 20 };
 
 /* The folder, its files, and memory: no program is started and no connection made. */
-static int give_up(bool is_read_only)
+static int give_up_calls(void)
 {
 	static const int calls[] = {
 		SCMP_SYS(read),
 		SCMP_SYS(recvmsg),
 		SCMP_SYS(sendmsg),
 		SCMP_SYS(write),
+		SCMP_SYS(writev),
 		SCMP_SYS(pread64),
-		SCMP_SYS(pwrite64),
+		SCMP_SYS(preadv2),
+		SCMP_SYS(pwritev2),
 		SCMP_SYS(close),
 		SCMP_SYS(poll),
 		SCMP_SYS(ppoll),
@@ -34,6 +36,7 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(openat),
 		SCMP_SYS(openat2),
 		SCMP_SYS(fstat),
+		SCMP_SYS(futex),
 		SCMP_SYS(newfstatat),
 		SCMP_SYS(statx),
 		SCMP_SYS(fstatfs),
@@ -54,15 +57,10 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(fsync),
 		SCMP_SYS(fdatasync),
 		SCMP_SYS(getxattr),
+		SCMP_SYS(lgetxattr),
 		SCMP_SYS(setxattr),
 		SCMP_SYS(removexattr),
-		SCMP_SYS(fgetxattr),
-		SCMP_SYS(fsetxattr),
-		SCMP_SYS(flistxattr),
-		SCMP_SYS(fremovexattr),
 		SCMP_SYS(copy_file_range),
-		SCMP_SYS(geteuid),
-		SCMP_SYS(getegid),
 		SCMP_SYS(getrandom),
 		SCMP_SYS(brk),
 		SCMP_SYS(mmap),
@@ -72,8 +70,16 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(madvise),
 		SCMP_SYS(rt_sigreturn),
 		SCMP_SYS(restart_syscall),
+		SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(exit),
 		SCMP_SYS(exit_group),
 	};
+
+	return jail_calls_only(calls, array_len(calls));
+}
+
+static int give_up_files(bool is_read_only)
+{
 	const struct jail_rule rules[] = {
 		{.fd = SHARE_ROOT_FD, .access = is_read_only ? JAIL_READ : JAIL_READ | JAIL_WRITE}};
 	int r = jail_environment();
@@ -87,7 +93,7 @@ static int give_up(bool is_read_only)
 			 "folder");
 		r = 0;
 	}
-	return r < 0 ? r : jail_calls_only(calls, array_len(calls));
+	return r;
 }
 
 /* Numbers of a server that has died without a word are not used again: each begins at a place of its own. */
@@ -110,8 +116,10 @@ int main(int argc, char **argv)
 
 	log_open("sbx-share");
 	signal(SIGPIPE, SIG_IGN);
-	r = argc == 2 ? give_up(is_read_only) : -EINVAL;
+	r = argc == 2 ? give_up_files(is_read_only) : -EINVAL;
 	r = r < 0 ? r : share_new(SHARE_ROOT_FD, is_read_only, &share);
+	r = r < 0 ? r : share_start_threads(share, THREADS);
+	r = r < 0 ? r : give_up_calls();
 	r = r < 0 ? r : number_from_anywhere(share);
 	r = r < 0 ? r : server_new(share, SHARE_CHANNEL_FD, &server);
 	while (r == 0)

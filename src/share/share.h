@@ -28,6 +28,27 @@ void share_continue(struct share *share);
 
 /*
  * Serves one whole message (request_frame() in request.h) and appends the answer, if it has one. Negative
- * only when there is no memory for it: then nothing is appended.
+ * only when there is no memory for it: then nothing is appended. SHARE_LATER: a thread is at it, and
+ * share_collect() gives the answer.
  */
+enum { SHARE_LATER = 1 };
 int share_handle(struct share *share, struct slice message, struct buf *reply);
+
+/*
+ * What may take long is left to threads from now on. They begin with the caller's rights, so that a filter
+ * of its calls has to be loaded for all (SECCOMP_FILTER_FLAG_TSYNC).
+ */
+int share_start_threads(struct share *share, unsigned n_threads);
+
+/* Readable when there may be an answer to collect; -1 without threads. */
+int share_wake_fd(const struct share *share);
+
+/* Appends one answer and returns 1, or 0 where there is none (yet, or with waits: at all). */
+int share_collect(struct share *share, bool waits, struct buf *reply);
+
+/* True while there is so much to do that no more requests are to be handed over; while there is nothing. */
+bool share_is_busy(const struct share *share);
+bool share_is_idle(const struct share *share);
+
+/* What is open only for good measure is closed. Returns when to call again, in milliseconds, or -1. */
+int share_rest(struct share *share);
