@@ -1,97 +1,19 @@
 /* The server as a function: what a folder does for those who ask rightly, and for those who do not. */
 #include "share/share.h"
 
-#include "base/file.h"
-#include "share/request.h"
 #include "share/state.h"
 
 #include "unit.h"
 
-#include "../lib/fuse-client.h"
+#include "../lib/share-place.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
-
-enum { ROOT = 1 };
-
-struct place {
-	char path[64];
-	int dir;
-	struct share *share;
-	struct client client;
-};
-
-static void talk(struct client *client, struct slice message, bool has_answer, struct buf *answer)
-{
-	size_t len;
-
-	assert_int_equal(request_frame(message, &len), PARSED_OK);
-	assert_int_equal(len, message.len);
-	assert_int_equal(share_handle(client->server, message, answer), 0);
-	assert_true(has_answer == (answer->len > 0));
-}
-
-static int begin(void **state, bool is_read_only)
-{
-	static struct place place;
-	int root;
-
-	place = (struct place){.path = "/tmp/test-share-XXXXXX"};
-	assert_non_null(mkdtemp(place.path));
-	place.dir = file_open_dir(AT_FDCWD, place.path);
-	assert_int_equal(file_write_atomic(place.dir, "file", 0644, slice_text("content"), NULL), 0);
-	assert_int_equal(mkdirat(place.dir, "folder", 0755), 0);
-	root = open(place.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(share_new(root, is_read_only, &place.share), 0);
-	place.client = (struct client){
-		.talk = talk, .server = place.share, .uid = SHARE_GUEST_UID, .gid = SHARE_GUEST_UID};
-	assert_int_equal(client_init(&place.client), 0);
-	*state = &place;
-	return 0;
-}
-
-static int set_up(void **state)
-{
-	return begin(state, false);
-}
-
-static int set_up_read_only(void **state)
-{
-	return begin(state, true);
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-
-	share_free(place->share);
-	buf_done(&place->client.answer);
-	close(place->dir);
-	return file_remove_tree(AT_FDCWD, place->path, NULL);
-}
-
-static uint64_t look(struct client *client, uint64_t dir, const char *name)
-{
-	uint64_t node;
-
-	assert_int_equal(client_look(client, dir, name, &node), 0);
-	assert_true(node > ROOT);
-	return node;
-}
-
-static void expect_content(const struct place *place, const char *name, const char *content)
-{
-	auto_buf struct buf text = {0};
-
-	assert_int_equal(file_read(place->dir, name, 65536, &text), 0);
-	assert_string_equal(buf_text(&text), content);
-}
 
 /* ---- what works ---- */
 
