@@ -41,6 +41,9 @@ share_op op_lookup, op_forget, op_batch_forget, op_mkdir, op_mknod, op_symlink, 
 /* ops-attr.c */
 share_op op_getattr, op_setattr, op_statfs, op_access;
 
+/* ops-xattr.c */
+share_op op_getxattr, op_setxattr, op_listxattr, op_removexattr;
+
 /* ops-file.c */
 share_op op_open, op_create, op_tmpfile, op_release, op_flush;
 

@@ -106,3 +106,8 @@ void owner_begin(struct share *share, const struct fuse_in_header *maker, struct
 		entry->attr.gid = maker->gid;
 	}
 }
+
+bool owner_is_attribute(const char *name)
+{
+	return strncmp(name, "user.sbx.", 9) == 0;
+}

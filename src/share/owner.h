@@ -16,3 +16,6 @@ int owner_write(struct share *share, struct inode *inode, uint32_t uid, uint32_t
 
 /* For a file that has just been made by that user of the guest's. */
 void owner_begin(struct share *share, const struct fuse_in_header *maker, struct fuse_entry_out *entry);
+
+/* True for the attribute itself, which the guest neither sees nor sets. */
+bool owner_is_attribute(const char *name);

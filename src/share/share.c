@@ -52,10 +52,6 @@ struct row {
 	bool is_silent; /* has no answer */
 };
 
-/*
- * What is not here the guest's kernel does not ask for twice (ENOSYS). Extended attributes are not: it would
- * ask for them before the first write to each file, and `ls -l` for each file that it lists.
- */
 static const struct row rows[] = {
 	[FUSE_INIT] = {op_init, false, false},
 	[FUSE_DESTROY] = {op_nothing, false, false},
@@ -76,6 +72,10 @@ static const struct row rows[] = {
 	[FUSE_SETATTR] = {op_setattr, true, false},
 	[FUSE_STATFS] = {op_statfs, false, false},
 	[FUSE_ACCESS] = {op_access, false, false},
+	[FUSE_GETXATTR] = {op_getxattr, false, false},
+	[FUSE_SETXATTR] = {op_setxattr, true, false},
+	[FUSE_LISTXATTR] = {op_listxattr, false, false},
+	[FUSE_REMOVEXATTR] = {op_removexattr, true, false},
 	[FUSE_OPEN] = {op_open, false, false},
 	[FUSE_CREATE] = {op_create, true, false},
 	[FUSE_TMPFILE] = {op_tmpfile, true, false},

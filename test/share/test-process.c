@@ -213,6 +213,10 @@ static void test_every_operation(void **state)
 	struct fuse_read_in list = {.size = 4096};
 	struct fuse_fsync_in sync_in = {.fh = 0};
 	struct fuse_release_in release = {.fh = 0};
+	struct {
+		uint32_t size, flags;
+	} set = {.size = 5};
+	struct fuse_getxattr_in get = {.size = 100};
 	struct fuse_link_in link = {.oldnodeid = 0};
 	uint64_t node, handle, folder;
 
@@ -228,6 +232,13 @@ static void test_every_operation(void **state)
 	assert_int_equal(client_ask(client, FUSE_LSEEK, node, STRUCT(hole), NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_COPY_FILE_RANGE, node, STRUCT(copy), NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_FSYNC, node, STRUCT(sync_in), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(set), client_name("user.a"),
+				    slice_text("value")),
+			 0);
+	assert_int_equal(client_ask(client, FUSE_GETXATTR, node, STRUCT(get), client_name("user.a"), NONE),
+			 0);
+	assert_int_equal(client_ask(client, FUSE_LISTXATTR, node, STRUCT(get), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_REMOVEXATTR, node, client_name("user.a"), NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_STATFS, ROOT, NONE, NONE, NONE), 0);
 	assert_int_equal(client_ask(client, FUSE_LINK, folder, STRUCT(link), client_name("again"), NONE), 0);
 	assert_int_equal(client_rename(client, ROOT, "made", folder, "moved", 0), 0); /* Landlock: REFER */

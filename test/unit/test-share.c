@@ -104,6 +104,7 @@ static void test_owners(void **state)
 	struct client *client = &place->client;
 	uint64_t node = look(client, ROOT, "file"), made, handle, folder;
 	struct fuse_setattr_in in = {.valid = FATTR_UID | FATTR_GID, .uid = 999, .gid = 998};
+	struct fuse_getxattr_in get = {.size = 100};
 	struct fuse_attr attr;
 	struct stat info;
 
@@ -114,6 +115,11 @@ static void test_owners(void **state)
 	assert_int_equal(attr.gid, 998);
 	assert_int_equal(fstatat(place->dir, "file", &info, 0), 0);
 	assert_int_equal(info.st_uid, geteuid());
+	assert_int_equal(client_ask(client, FUSE_LISTXATTR, node, STRUCT(get), NONE, NONE), 0);
+	assert_int_equal(client->body.len, 0);
+	assert_int_equal(
+		client_ask(client, FUSE_REMOVEXATTR, node, client_name("user.sbx.owner"), NONE, NONE),
+		-EOPNOTSUPP);
 	in.uid = in.gid = SHARE_GUEST_UID;
 	assert_int_equal(client_ask(client, FUSE_SETATTR, node, STRUCT(in), NONE, NONE), 0);
 	(void)look(client, ROOT, "file");
@@ -199,21 +205,35 @@ static void test_list(void **state)
 	assert_true(rounds > 10);
 }
 
-/* None: what is asked for them, the guest's kernel does not ask for again. */
-static void test_no_xattr(void **state)
+static void test_xattr(void **state)
 {
 	struct place *place = *state;
 	struct client *client = &place->client;
 	uint64_t node = look(client, ROOT, "file");
+	struct {
+		uint32_t size, flags;
+	} set = {.size = 5};
 	struct fuse_getxattr_in get = {.size = 100};
 
+	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(set), client_name("user.a"),
+				    slice_text("value")),
+			 0);
 	assert_int_equal(client_ask(client, FUSE_GETXATTR, node, STRUCT(get), client_name("user.a"), NONE),
-			 -ENOSYS);
-	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(get), client_name("user.a"), NONE),
-			 -ENOSYS);
-	assert_int_equal(client_ask(client, FUSE_LISTXATTR, node, STRUCT(get), NONE, NONE), -ENOSYS);
-	assert_int_equal(client_ask(client, FUSE_REMOVEXATTR, node, client_name("user.a"), NONE, NONE),
-			 -ENOSYS);
+			 0);
+	assert_true(slice_is(client->body, "value"));
+	get.size = 3;
+	assert_int_equal(client_ask(client, FUSE_GETXATTR, node, STRUCT(get), client_name("user.a"), NONE),
+			 -ERANGE);
+	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(set),
+				    client_name("security.capability"), slice_text("value")),
+			 -EOPNOTSUPP);
+	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(set), client_name("trusted.a"),
+				    slice_text("value")),
+			 -EOPNOTSUPP);
+	assert_int_equal(client_ask(client, FUSE_SETXATTR, node, STRUCT(set), client_name("user.b"),
+				    slice_text("val")),
+			 -EINVAL);
+	assert_int_equal(client_ask(client, FUSE_REMOVEXATTR, node, client_name("user.a"), NONE, NONE), 0);
 }
 
 /* ---- what does not ---- */
@@ -574,7 +594,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_no_xattr, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_xattr, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_short_structs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_made_up_numbers, set_up, tear_down),
