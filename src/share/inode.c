@@ -179,7 +179,7 @@ static void remove_inode(struct inodes *inodes, struct inode *inode)
 	}
 }
 
-static void lose_place(struct inodes *inodes, struct inode *inode)
+void inodes_lift(struct inodes *inodes, struct inode *inode)
 {
 	struct inode *parent = inode->parent;
 
@@ -200,7 +200,7 @@ static void cut_circle(struct inodes *inodes, const struct inode *inode, struct 
 	while (parent && parent->parent != inode)
 		parent = parent->parent;
 	if (parent)
-		lose_place(inodes, parent);
+		inodes_lift(inodes, parent);
 }
 
 int inodes_put(struct inodes *inodes, struct inode *inode, struct inode *parent, const char *name)
@@ -218,7 +218,7 @@ int inodes_put(struct inodes *inodes, struct inode *inode, struct inode *parent,
 	inode->n_lookups++; /* so that it stays whatever goes */
 	if (inode->type == S_IFDIR)
 		cut_circle(inodes, inode, parent);
-	lose_place(inodes, inode);
+	inodes_lift(inodes, inode);
 	inode->n_lookups--;
 	inode->parent = parent;
 	inode->name = copy;

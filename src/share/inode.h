@@ -56,6 +56,9 @@ int inodes_add(struct inodes *inodes, const struct statx *info, struct inode **r
 /* It was seen there just now. */
 int inodes_put(struct inodes *inodes, struct inode *inode, struct inode *parent, const char *name);
 
+/* What lay there is not there any more. */
+void inodes_lift(struct inodes *inodes, struct inode *inode);
+
 /* The guest forgets count look-ups of it; one that it has never had is passed over. */
 void inodes_forget(struct inodes *inodes, uint64_t id, uint64_t count);
 

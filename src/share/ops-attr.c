@@ -103,6 +103,8 @@ int op_setattr(struct share *share, struct request *request, struct buf *out)
 		r = set_size(share, inode, in.size);
 	if (r == 0 && (in.valid & (FATTR_ATIME | FATTR_MTIME)))
 		r = set_times(share, inode, &in);
+	if (r == 0 && (in.valid & (FATTR_MODE | FATTR_SIZE)))
+		changed_modified(share, inode);
 	return r < 0 ? r : answer_attr(share, inode, out);
 }
 

@@ -208,6 +208,7 @@ int op_write(struct share *share, struct request *request, struct buf *out)
 	r = opened_get(share, inode, true, &opened);
 	if (r < 0)
 		return r;
+	changed_modified(share, inode);
 	if (!share->pool || in.size <= WRITE_AT_ONCE_MAX_BYTES)
 		return write_at_once(opened->fd, &in, request->body, out);
 	job = job_new(request, JOB_WRITE);
@@ -238,6 +239,7 @@ int op_fallocate(struct share *share, struct request *request, struct buf *out)
 	r = opened_get(share, inode, true, &opened);
 	if (r < 0)
 		return r;
+	changed_modified(share, inode);
 	job = job_new(request, JOB_ALLOCATE);
 	if (!job)
 		return -ENOMEM;
@@ -264,6 +266,7 @@ static int copy(struct share *share, const struct request *request, const struct
 		return r;
 	}
 	job->fd = job_use(job, into);
+	changed_modified(share, into_inode);
 	job->from_at = in->off_in;
 	job->at = in->off_out;
 	job->len = in->len < COPY_MAX_BYTES ? in->len : COPY_MAX_BYTES;

@@ -56,8 +56,10 @@ static int find_existing(struct share *share, struct inode *dir, const char *nam
 		inodes_forget(share->inodes, ret->nodeid, 1);
 		return fd;
 	}
-	if (flags & O_TRUNC)
+	if (flags & O_TRUNC) {
 		ret->attr.size = ret->attr.blocks = 0;
+		changed_modified(share, inode);
+	}
 	close(fd);
 	return 0;
 }
@@ -124,12 +126,14 @@ int op_create(struct share *share, struct request *request, struct buf *out)
 	if (r < 0)
 		return r;
 	fd = openat(dir_fd, name, flags, share_mode(in.mode & ~in.umask));
-	if (fd >= 0)
+	if (fd >= 0) {
+		changed_created(share, dir, name);
 		r = know_made(share, &request->head, fd, dir, name, &entry);
-	else if (errno == EEXIST && !(in.flags & O_EXCL))
+	} else if (errno == EEXIST && !(in.flags & O_EXCL)) {
 		r = find_existing(share, dir, name, in.flags, &entry);
-	else
+	} else {
 		r = -errno;
+	}
 	return r < 0 ? r : answer_create(share, &entry, out);
 }
 

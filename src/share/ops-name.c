@@ -43,6 +43,14 @@ int op_batch_forget(struct share *share, struct request *request, struct buf *ou
 	return r;
 }
 
+/* The guest has just made it. */
+static int enter_made(struct share *share, struct inode *dir, const char *name,
+		      const struct fuse_in_header *maker, struct buf *out)
+{
+	changed_created(share, dir, name);
+	return share_enter(share, dir, name, maker, out);
+}
+
 int op_mkdir(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES];
@@ -54,7 +62,7 @@ int op_mkdir(struct share *share, struct request *request, struct buf *out)
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r == 0 && mkdirat(dir_fd, name, share_mode(in.mode & ~in.umask)) < 0)
 		r = -errno;
-	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
+	return r < 0 ? r : enter_made(share, dir, name, &request->head, out);
 }
 
 /* Regular files only: what else there is, a host program might trip over. */
@@ -71,7 +79,7 @@ int op_mknod(struct share *share, struct request *request, struct buf *out)
 		r = -EPERM;
 	if (r == 0 && mknodat(dir_fd, name, S_IFREG | share_mode(in.mode & ~in.umask), 0) < 0)
 		r = -errno;
-	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
+	return r < 0 ? r : enter_made(share, dir, name, &request->head, out);
 }
 
 int op_symlink(struct share *share, struct request *request, struct buf *out)
@@ -84,7 +92,7 @@ int op_symlink(struct share *share, struct request *request, struct buf *out)
 	r = r < 0 ? r : request_take_text(request, target, sizeof(target));
 	if (r == 0 && symlinkat(target, dir_fd, name) < 0)
 		r = -errno;
-	return r < 0 ? r : share_enter(share, dir, name, &request->head, out);
+	return r < 0 ? r : enter_made(share, dir, name, &request->head, out);
 }
 
 int op_link(struct share *share, struct request *request, struct buf *out)
@@ -110,21 +118,26 @@ int op_link(struct share *share, struct request *request, struct buf *out)
 	snprintf(source, sizeof(source), "%d", old_fd);
 	if (linkat(share->proc_fds, source, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
-	return share_enter(share, dir, name, NULL, out);
+	return enter_made(share, dir, name, NULL, out);
 }
 
 /* It may be in use inside, where nobody says so. */
 static int remove_entry(struct share *share, struct request *request, int flags)
 {
 	char name[REQUEST_NAME_BYTES];
-	struct inode *dir;
+	struct inode *dir, *lost;
 	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r < 0)
 		return r;
-	reach_hold(share, dir_fd, name);
-	return unlinkat(dir_fd, name, flags) < 0 ? -errno : 0;
+	(void)reach_hold(share, dir_fd, name, &lost);
+	if (unlinkat(dir_fd, name, flags) < 0)
+		return -errno;
+	changed_deleted(share, dir, name);
+	if (lost && lost->parent == dir && strcmp(lost->name, name) == 0)
+		inodes_lift(share->inodes, lost);
+	return 0;
 }
 
 int op_unlink(struct share *share, struct request *request, struct buf *out)
@@ -139,24 +152,52 @@ int op_rmdir(struct share *share, struct request *request, struct buf *out)
 	return remove_entry(share, request, AT_REMOVEDIR);
 }
 
-/* What lies there now, if it is known, has its place there. */
-static void see(struct share *share, struct inode *dir, int dir_fd, const char *name)
+/* What lies there now, if it is known, has its place there. True for a folder. */
+static bool see(struct share *share, struct inode *dir, int dir_fd, const char *name)
 {
 	struct inode *inode;
 	struct statx info;
 
 	if (reach_stat_at(dir_fd, name, &info) < 0)
-		return;
+		return false;
 	inode = inodes_find_file(share->inodes, &info);
 	if (inode)
 		(void)inodes_put(share->inodes, inode, dir, name);
+	return S_ISDIR(info.stx_mode);
 }
 
-static int move(struct share *share, struct request *request, uint64_t into_id, unsigned flags)
+static int move(struct share *share, struct inode *from, struct inode *into, const char *from_name,
+		const char *into_name, unsigned flags)
+{
+	struct changed_move move = {
+		.from = from, .into = into, .from_name = from_name, .into_name = into_name};
+	int from_fd = reach_fd(share, from), into_fd = reach_fd(share, into);
+	struct inode *lost = NULL;
+
+	if (from_fd < 0 || into_fd < 0)
+		return from_fd < 0 ? from_fd : into_fd;
+	if (flags == 0)
+		move.was_there = reach_hold(share, into_fd, into_name, &lost);
+	if (renameat2(from_fd, from_name, into_fd, into_name, flags) < 0)
+		return -errno;
+	move.is_dir = see(share, into, into_fd, into_name);
+	if (flags & RENAME_EXCHANGE) {
+		(void)see(share, from, from_fd, from_name);
+		changed_exchanged(share, &move);
+		return 0;
+	}
+	changed_moved(share, &move);
+	if (lost && lost->parent == into && strcmp(lost->name, into_name) == 0 &&
+	    !reach_is_in_place(share, lost))
+		inodes_lift(share->inodes, lost);
+	return 0;
+}
+
+static int take_move(struct share *share, struct request *request, uint64_t into_id, unsigned flags)
 {
 	char from_name[REQUEST_NAME_BYTES], into_name[REQUEST_NAME_BYTES];
 	struct inode *into = share_known(share, into_id), *from;
-	int from_fd, into_fd, r = share_dir(share, request, &from, &from_fd);
+	int r = share_inode(share, request, S_IFDIR, &from);
 
 	r = r < 0 ? r : request_take_name(request, from_name);
 	r = r < 0 ? r : request_take_name(request, into_name);
@@ -167,17 +208,7 @@ static int move(struct share *share, struct request *request, uint64_t into_id, 
 		return -EINVAL;
 	if (!into || into->type != S_IFDIR)
 		return !into ? -ESTALE : -ENOTDIR;
-	into_fd = reach_fd(share, into);
-	if (into_fd < 0)
-		return into_fd;
-	if (flags == 0)
-		reach_hold(share, into_fd, into_name);
-	if (renameat2(from_fd, from_name, into_fd, into_name, flags) < 0)
-		return -errno;
-	see(share, into, into_fd, into_name);
-	if (flags & RENAME_EXCHANGE)
-		see(share, from, from_fd, from_name);
-	return 0;
+	return move(share, from, into, from_name, into_name, flags);
 }
 
 int op_rename(struct share *share, struct request *request, struct buf *out)
@@ -186,7 +217,7 @@ int op_rename(struct share *share, struct request *request, struct buf *out)
 	int r = request_take(request, &in, sizeof(in));
 
 	(void)out;
-	return r < 0 ? r : move(share, request, in.newdir, 0);
+	return r < 0 ? r : take_move(share, request, in.newdir, 0);
 }
 
 int op_rename2(struct share *share, struct request *request, struct buf *out)
@@ -195,7 +226,7 @@ int op_rename2(struct share *share, struct request *request, struct buf *out)
 	int r = request_take(request, &in, sizeof(in));
 
 	(void)out;
-	return r < 0 ? r : move(share, request, in.newdir, in.flags);
+	return r < 0 ? r : take_move(share, request, in.newdir, in.flags);
 }
 
 int op_readlink(struct share *share, struct request *request, struct buf *out)

@@ -1,6 +1,7 @@
 /* What the parts of the server share. Each operation appends the answer's body, or gives a negative errno. */
 #pragma once
 
+#include "share/changed.h"
 #include "share/inode.h"
 #include "share/job.h"
 #include "share/listing.h"
@@ -20,6 +21,7 @@ struct share {
 	struct listing listings[LISTINGS_MAX];
 	size_t n_listings;
 	uint64_t last_listing;
+	struct changes *changes;
 	struct pool *pool; /* NULL: everything is done at once */
 	int proc_fds;      /* /proc/self/fd, to open files again by the descriptor that stands for them */
 	uint32_t dev_major, dev_minor; /* of the root: other file systems below it are not entered */

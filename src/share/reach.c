@@ -199,16 +199,18 @@ int reach_stat(struct share *share, struct inode *inode, struct statx *ret)
 	return fd < 0 ? fd : reach_stat_at(fd, "", ret);
 }
 
-void reach_hold(struct share *share, int dir, const char *name)
+bool reach_hold(struct share *share, int dir, const char *name, struct inode **ret)
 {
-	struct inode *inode;
 	struct statx info;
 
-	if (reach_stat_at(dir, name, &info) < 0 || !is_on(share, &info))
-		return;
-	inode = inodes_find_file(share->inodes, &info);
-	if (inode && inode->fd < 0)
-		(void)reach_fd(share, inode);
+	*ret = NULL;
+	if (reach_stat_at(dir, name, &info) < 0)
+		return false;
+	if (is_on(share, &info))
+		*ret = inodes_find_file(share->inodes, &info);
+	if (*ret && (*ret)->fd < 0)
+		(void)reach_fd(share, *ret);
+	return true;
 }
 
 int reach_open(struct share *share, struct inode *inode, int flags)

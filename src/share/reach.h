@@ -30,8 +30,11 @@ int reach_stat_at(int dir, const char *name, struct statx *ret);
 /* Takes fd, a descriptor of the inode's, if it has none. */
 void reach_take(struct share *share, struct inode *inode, int fd);
 
-/* What is known by that name is about to lose it, but may be in use: from now on a descriptor holds it. */
-void reach_hold(struct share *share, int dir, const char *name);
+/*
+ * What has that name is about to lose it, but may be in use: from now on a descriptor holds it. True if there
+ * is such a file; *ret is its inode, or NULL where that is not known.
+ */
+bool reach_hold(struct share *share, int dir, const char *name, struct inode **ret);
 
 /* True if it would be found again without its descriptor. */
 bool reach_is_in_place(struct share *share, struct inode *inode);

@@ -95,13 +95,23 @@ static int take_save(struct server *server, const struct chan_message *message, 
 	return answer(server, message, r);
 }
 
+static int take_diff(struct server *server, const struct chan_message *message, int fd)
+{
+	auto_buf struct buf text = {0};
+	int r;
+
+	if (fd < 0)
+		return -EBADMSG;
+	r = share_diff(server->share, &text);
+	r = r < 0 ? r : fd_write_all(fd, buf_slice(&text));
+	return answer(server, message, r);
+}
+
 typedef int taker(struct server *server, const struct chan_message *message, int fd);
 
 static taker *const takers[CHAN_KINDS] = {
-	[CHAN_SHARE_GUARD] = take_guard,
-	[CHAN_SHARE_STATE] = take_state,
-	[CHAN_SHARE_PORT] = take_port,
-	[CHAN_SHARE_SAVE] = take_save,
+	[CHAN_SHARE_GUARD] = take_guard, [CHAN_SHARE_STATE] = take_state, [CHAN_SHARE_PORT] = take_port,
+	[CHAN_SHARE_SAVE] = take_save,   [CHAN_SHARE_DIFF] = take_diff,
 };
 
 static int take_message(struct server *server)

@@ -291,6 +291,7 @@ static int begin(struct share *share, const struct statx *info)
 	share->proc_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && share->proc_fds < 0)
 		r = -errno;
+	r = r < 0 ? r : changes_new(&share->changes);
 	r = r < 0 ? r : inodes_new(leave, share, &share->inodes);
 	return r < 0 ? r : inodes_add(share->inodes, info, &root);
 }
@@ -313,6 +314,11 @@ int share_new(int root, bool is_read_only, struct share **ret)
 	inodes_find(share->inodes, INODE_ROOT)->fd = root;
 	*ret = share;
 	return 0;
+}
+
+int share_diff(struct share *share, struct buf *into)
+{
+	return changes_write(share->changes, inodes_find(share->inodes, INODE_ROOT)->fd, into);
 }
 
 int share_rest(struct share *share)
@@ -340,6 +346,7 @@ void share_free(struct share *share)
 		buf_clear(&last);
 	pool_free(share->pool);
 	inodes_free(share->inodes);
+	changes_free(share->changes);
 	if (share->proc_fds >= 0)
 		close(share->proc_fds);
 	free(share);

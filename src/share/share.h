@@ -50,5 +50,8 @@ int share_collect(struct share *share, bool waits, struct buf *reply);
 bool share_is_busy(const struct share *share);
 bool share_is_idle(const struct share *share);
 
+/* Appends what the guest has changed (changes_write() in changes.h). */
+int share_diff(struct share *share, struct buf *into);
+
 /* What is open only for good measure is closed. Returns when to call again, in milliseconds, or -1. */
 int share_rest(struct share *share);

@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <limits.h>
 
-enum { STATE_VERSION = 2 };
+enum { STATE_VERSION = 3 };
 
 struct state_head {
 	uint32_t version, is_begun, is_openless, root_type;
-	uint64_t n_inodes, last_inode;
+	uint64_t n_inodes, last_inode, n_changes;
+	uint64_t is_missing; /* among the changes */
 };
 
 /* Followed by its name. */
@@ -17,6 +18,11 @@ struct state_inode {
 	uint64_t id, n_lookups, ino, parent;
 	int64_t born_ns;
 	uint32_t type, name_len;
+};
+
+/* Followed by its path. */
+struct state_change {
+	uint32_t change, path_len;
 };
 
 /* ---- saving ---- */
@@ -52,6 +58,15 @@ static int save_inode(struct inode *inode, void *data)
 	return r < 0 || inode->id == INODE_ROOT ? r : share_append(saving->into, name, head.name_len);
 }
 
+static int save_change(const char *path, enum change change, void *data)
+{
+	const struct saving *saving = data;
+	const struct state_change head = {.change = change, .path_len = (uint32_t)strlen(path)};
+	int r = share_append(saving->into, &head, sizeof(head));
+
+	return r < 0 ? r : share_append(saving->into, path, head.path_len);
+}
+
 int share_save(struct share *share, struct buf *into)
 {
 	struct saving saving = {.share = share, .into = into};
@@ -61,10 +76,13 @@ int share_save(struct share *share, struct buf *into)
 				  .root_type = inodes_find(share->inodes, INODE_ROOT)->type};
 	int r = inodes_each(share->inodes, see_place, share);
 
+	head.n_changes = changes_count(share->changes);
+	head.is_missing = changes_is_missing(share->changes);
 	head.n_inodes = inodes_count(share->inodes) - 1;
 	head.last_inode = inodes_last(share->inodes);
 	r = r < 0 ? r : share_append(into, &head, sizeof(head));
-	return r < 0 ? r : inodes_each(share->inodes, save_inode, &saving);
+	r = r < 0 ? r : inodes_each(share->inodes, save_inode, &saving);
+	return r < 0 ? r : changes_each(share->changes, save_change, &saving);
 }
 
 /* ---- loading ---- */
@@ -111,6 +129,29 @@ static int take_inode(struct slice *state, struct state_inode *ret, struct slice
 	return 0;
 }
 
+static int take_change(struct slice *state, struct state_change *ret, struct slice *ret_path)
+{
+	int r = take(state, ret, sizeof(*ret));
+
+	if (r < 0 || ret->path_len > state->len || ret->path_len == 0 || ret->change >= CHANGE_KINDS ||
+	    ret->path_len >= CHANGE_PATH_BYTES || memchr(state->ptr, '\0', ret->path_len))
+		return -EBADMSG;
+	*ret_path = slice_of(state->ptr, ret->path_len);
+	*state = slice_skip(*state, ret->path_len);
+	return 0;
+}
+
+static int check_changes(struct slice state, uint64_t count)
+{
+	struct state_change change;
+	struct slice path;
+	int r = count > CHANGES_MAX ? -EBADMSG : 0;
+
+	for (uint64_t i = 0; r == 0 && i < count; i++)
+		r = take_change(&state, &change, &path);
+	return r == 0 && state.len == 0 ? 0 : -EBADMSG;
+}
+
 /* The whole of it is looked through before any of it is believed. */
 static int check(const struct share *share, struct slice state, struct state_head *ret)
 {
@@ -125,7 +166,7 @@ static int check(const struct share *share, struct slice state, struct state_hea
 		if (take_inode(&state, &inode, &name) < 0 || inode.id <= INODE_ROOT ||
 		    inode.id > ret->last_inode || (inode.parent == 0) != (name.len == 0))
 			return -EBADMSG;
-	return state.len == 0 ? 0 : -EBADMSG;
+	return check_changes(state, ret->n_changes);
 }
 
 static int load_inode(struct share *share, const struct state_inode *saved)
@@ -154,6 +195,21 @@ static int load_place(struct share *share, const struct state_inode *saved, stru
 	return inodes_put(share->inodes, inode, parent, text);
 }
 
+static void load_changes(struct share *share, struct slice state, const struct state_head *head)
+{
+	struct state_change change;
+	char text[CHANGE_PATH_BYTES];
+	struct slice path;
+
+	if (head->is_missing)
+		changes_miss(share->changes);
+	for (uint64_t i = 0; i < head->n_changes && take_change(&state, &change, &path) == 0; i++) {
+		memcpy(text, path.ptr, path.len);
+		text[path.len] = '\0';
+		changes_restore(share->changes, (enum change)change.change, text);
+	}
+}
+
 int share_load(struct share *share, struct slice state)
 {
 	struct state_head head = {.version = 0};
@@ -175,6 +231,7 @@ int share_load(struct share *share, struct slice state)
 		(void)take_inode(&rest, &inode, &name);
 		r = load_place(share, &inode, name);
 	}
+	load_changes(share, rest, &head);
 	/* A number of the last life is not used for another file. */
 	inodes_skip(share->inodes, head.last_inode);
 	inodes_sweep(share->inodes);

@@ -412,6 +412,27 @@ static void test_next_server(void **state)
 	assert_int_equal(hear_done(place), EBADF);
 }
 
+static void expect_diff(const struct place *place, const char *wanted)
+{
+	autofd int written = memfd_create("diff", MFD_CLOEXEC);
+	char text[100] = "";
+
+	tell(place, CHAN_SHARE_DIFF, 0, written);
+	assert_int_equal(hear_done(place), 0);
+	assert_true(pread(written, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, wanted);
+}
+
+static void test_diff(void **state)
+{
+	struct place *place = *state;
+	uint64_t node;
+
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	assert_int_equal(client_write(&place->client, node, 0, 0, slice_text("changed it")), 0);
+	expect_diff(place, "{\"path\":\"file\",\"change\":\"modified\",\"size\":10}\n");
+}
+
 /* One file that is shared alone. */
 static void test_single_file(void **state)
 {
@@ -432,6 +453,7 @@ static void test_single_file(void **state)
 	assert_int_equal(client_write(&place->client, ROOT, node, 0, slice_text("C")), 0);
 	assert_int_equal(client_read(&place->client, ROOT, node, 0, 100), 0);
 	assert_true(slice_is(place->client.body, "Content"));
+	expect_diff(place, "{\"path\":\".\",\"change\":\"modified\",\"size\":7}\n");
 }
 
 int main(void)
@@ -447,6 +469,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nonsense_on_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wrong_kind_on_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_next_server, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_diff, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_single_file, set_up, tear_down),
 	};
 
