@@ -14,6 +14,14 @@ enum { INODE_ROOT = 1, INODES_MAX = 1 << 21 };
 
 struct opened;
 
+/* What watch.h remembers of it. */
+struct watched {
+	uint64_t handle; /* event_handle() of it; 0: not known */
+	uint64_t place;  /* the folder in which it was seen, if that was watched then */
+	uint64_t told;   /* watch_state() when the guest was told of it last */
+	bool is_marked, is_refused;
+};
+
 struct inode {
 	uint64_t id, n_lookups; /* as many as the guest has been told of it and has not forgotten */
 	uint64_t ino;
@@ -32,6 +40,8 @@ struct inode {
 	int64_t owner_ctime_ns; /* owner.h: what was remembered of its owner when it had changed last */
 	uint32_t owner_uid, owner_gid;
 	bool has_owner;
+
+	struct watched watched;
 
 	struct inode *next_of_id, *next_of_file;
 };

@@ -38,23 +38,6 @@ static size_t find_folder(struct news *news, uint64_t id)
 	return news->n_folders++;
 }
 
-/* One that came and went may be there or not: the guest looks. */
-static int add_name(struct news *news, const struct event *event, uint64_t folder, uint64_t file)
-{
-	size_t at = find_folder(news, folder);
-	int r;
-
-	if (file && (event->mask & (COMES | GOES)) == FAN_DELETE)
-		r = notice_delete(&news->names, folder, file, event->name);
-	else
-		r = notice_entry(&news->names, folder, event->name);
-	news->folders[at].is_ended = true;
-	if (r == 0 && !news->folders[at].is_changed)
-		r = count(news, notice_inode(&news->inodes, folder, true));
-	news->folders[at].is_changed = true;
-	return count(news, r);
-}
-
 static int end_lookups(struct news *news, uint64_t folder)
 {
 	size_t at = find_folder(news, folder);
@@ -63,6 +46,25 @@ static int end_lookups(struct news *news, uint64_t folder)
 		return 0;
 	news->folders[at].is_ended = true;
 	return count(news, notice_entry(&news->names, folder, slice_text("")));
+}
+
+/* One that came and went may be there or not: the guest looks. */
+static int change_name(struct news *news, const struct event *event, uint64_t folder, uint64_t file)
+{
+	news->folders[find_folder(news, folder)].is_ended = true;
+	return count(news, file && (event->mask & (COMES | GOES)) == FAN_DELETE
+				   ? notice_delete(&news->names, folder, file, event->name)
+				   : notice_entry(&news->names, folder, event->name));
+}
+
+static int change_list(struct news *news, uint64_t folder)
+{
+	size_t at = find_folder(news, folder);
+
+	if (news->folders[at].is_changed)
+		return 0;
+	news->folders[at].is_changed = true;
+	return count(news, notice_inode(&news->inodes, folder, true));
 }
 
 /* What has gone has no name to touch. That a file was closed is no news by itself: what was written was told
@@ -77,15 +79,18 @@ static int add_touch(struct news *news, const struct event *event, uint64_t fold
 					is_gone || !folder ? slice_text("") : event->name));
 }
 
-int news_add(struct news *news, const struct event *event, uint64_t folder, uint64_t file)
+int news_add(struct news *news, const struct event *event, uint64_t folder, uint64_t file, bool is_known)
 {
 	bool is_named = event->name.len > 0;
+	bool is_of_list = folder && is_named && (event->mask & (COMES | GOES));
 	int r = 0;
 
-	if (folder && is_named && (event->mask & (COMES | GOES)))
-		r = add_name(news, event, folder, file);
-	else if (folder && is_named && file)
+	if (is_of_list && !is_known)
+		r = change_name(news, event, folder, file);
+	else if (folder && is_named && (file || is_of_list))
 		r = end_lookups(news, folder);
+	if (r == 0 && is_of_list)
+		r = change_list(news, folder);
 	if (!is_named && folder)
 		file = folder;
 	if (r == 0 && file)

@@ -28,8 +28,11 @@ struct news {
 void news_init(struct news *news);
 void news_done(struct news *news);
 
-/* folder and file are the guest's numbers for those of the event; 0: it does not know them. */
-int news_add(struct news *news, const struct event *event, uint64_t folder, uint64_t file);
+/*
+ * folder and file are the guest's numbers for those of the event; 0: it does not know them. is_known: it has
+ * found the file by that name since it came there.
+ */
+int news_add(struct news *news, const struct event *event, uint64_t folder, uint64_t file, bool is_known);
 
 /* Appends the notices, and is empty again. */
 int news_write(struct news *news, struct buf *into);

@@ -7,14 +7,19 @@
 
 enum { FORGETS_MAX = 65536 };
 
+/* That there is no such name the guest may keep too, where it is told of one that comes. */
 int op_lookup(struct share *share, struct request *request, struct buf *out)
 {
+	const struct fuse_entry_out none = {.entry_valid = WATCH_LONG_SECONDS};
 	char name[REQUEST_NAME_BYTES];
 	struct inode *dir;
 	int r = share_inode(share, request, S_IFDIR, &dir);
 
 	r = r < 0 ? r : request_take_name(request, name);
-	return r < 0 ? r : share_enter(share, dir, name, NULL, out);
+	r = r < 0 ? r : share_enter(share, dir, name, NULL, out);
+	if (r == -ENOENT && watch_name_seconds(dir) == WATCH_LONG_SECONDS)
+		r = share_append(out, &none, sizeof(none));
+	return r;
 }
 
 int op_forget(struct share *share, struct request *request, struct buf *out)

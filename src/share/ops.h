@@ -9,10 +9,8 @@
 #include "share/reach.h"
 #include "share/request.h"
 #include "share/share.h"
-
-/* The guest's kernel may keep what it has been told for so long, as far as nobody tells it that it has
- * changed. */
-enum { SHARE_KEEP_SECONDS = 1 };
+#include "share/tell.h"
+#include "share/watch.h"
 
 struct share {
 	struct inodes *inodes;
@@ -22,6 +20,8 @@ struct share {
 	size_t n_listings;
 	uint64_t last_listing;
 	struct changes *changes;
+	struct watch *watch; /* NULL: changes on the host are not heard of */
+	struct tell tell;
 	struct pool *pool; /* NULL: everything is done at once */
 	int proc_fds;      /* /proc/self/fd, to open files again by the descriptor that stands for them */
 	uint32_t dev_major, dev_minor; /* of the root: other file systems below it are not entered */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "share/session.h"
 #include "share/state.h"
+#include "share/tell.h"
 #include "wire/chan.h"
 
 #include <errno.h>
@@ -131,11 +132,20 @@ static int take_message(struct server *server)
 static void serve(struct server *server, short revents)
 {
 	int r = session_turn(server->session, revents);
+	const char *complaint = tell_complaint(server->share);
 
+	if (complaint)
+		log_line("%s", complaint);
 	if (r == 0)
 		return;
 	log_line("the guest's port is closed: %s", strerror(-r));
 	session_close(steal(&server->session));
+}
+
+/* Of two times, of which -1 is never. */
+static int sooner(int left, int right)
+{
+	return left < 0 || (right >= 0 && right < left) ? right : left;
 }
 
 int server_turn(struct server *server)
@@ -144,11 +154,13 @@ int server_turn(struct server *server)
 	struct pollfd ready[] = {
 		{.fd = server->channel, .events = POLLIN},
 		{.fd = session ? session_port(session) : -1, .events = session ? session_events(session) : 0},
-		{.fd = share_wake_fd(server->share), .events = POLLIN}};
+		{.fd = share_wake_fd(server->share), .events = POLLIN},
+		{.fd = session ? session_tell_fd(session) : -1, .events = POLLIN}};
+	int wait_ms = sooner(share_rest(server->share), session ? session_wait_ms(session) : -1);
 
-	if (poll(ready, array_len(ready), share_rest(server->share)) < 0)
+	if (poll(ready, array_len(ready), wait_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
-	if (session && (ready[1].revents || ready[2].revents))
+	if (session)
 		serve(server, ready[1].revents);
 	return ready[0].revents ? take_message(server) : 0;
 }

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "share/outgoing.h"
 #include "share/request.h"
+#include "share/tell.h"
 #include "wire/port.h"
 #include "wire/share.h"
 
@@ -103,6 +104,29 @@ static int take_bytes(struct session *session)
 	return count == 0 ? -EPIPE : count < 0 && count != -EAGAIN ? (int)count : 0;
 }
 
+static bool may_tell(const struct session *session)
+{
+	return session->is_greeted && session->out.len < QUEUED_MAX_BYTES;
+}
+
+int session_tell_fd(const struct session *session)
+{
+	return may_tell(session) ? tell_fd(session->share) : -1;
+}
+
+int session_wait_ms(const struct session *session)
+{
+	return may_tell(session) ? tell_wait_ms(session->share) : -1;
+}
+
+/* After the answers that were made before something happened, and before those that are made after it. */
+static int tell(struct session *session)
+{
+	int r = may_tell(session) ? tell_turn(session->share, &session->reply) : 0;
+
+	return r < 0 ? r : outgoing_add(&session->out, &session->reply);
+}
+
 int session_turn(struct session *session, short revents)
 {
 	int r = collect(session, /* waits= */ false);
@@ -113,6 +137,7 @@ int session_turn(struct session *session, short revents)
 		r = find_answer(session);
 	if (r == 0 && session->is_greeted)
 		r = serve_requests(session);
+	r = r < 0 ? r : tell(session);
 	return r < 0 ? r : outgoing_write(&session->out, session->port);
 }
 

@@ -16,6 +16,10 @@ void session_close(struct session *session);
 int session_port(const struct session *session);
 short session_events(const struct session *session);
 
+/* What else to wait for, as tell_fd() and tell_wait_ms() say, as long as the guest can be told something. */
+int session_tell_fd(const struct session *session);
+int session_wait_ms(const struct session *session);
+
 /*
  * Does what can be done without waiting, also with what threads have done meanwhile. Negative: the session is
  * over; -EPIPE when the port was closed.

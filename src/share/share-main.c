@@ -7,6 +7,7 @@
 #include "base/jail.h"
 #include "base/log.h"
 #include "share/server.h"
+#include "share/watch.h"
 
 #include <errno.h>
 #include <seccomp.h>
@@ -37,6 +38,7 @@ static int give_up_calls(void)
 		SCMP_SYS(openat2),
 		SCMP_SYS(fstat),
 		SCMP_SYS(futex),
+		SCMP_SYS(name_to_handle_at),
 		SCMP_SYS(newfstatat),
 		SCMP_SYS(statx),
 		SCMP_SYS(fstatfs),
@@ -80,7 +82,10 @@ static int give_up_calls(void)
 		SCMP_SYS(exit_group),
 	};
 
-	return jail_calls_only(calls, array_len(calls));
+	/* Only what can be opened may be watched. */
+	static const struct jail_narrow narrow[] = {{.call = SCMP_SYS(fanotify_mark), .argument = 4}};
+
+	return jail_calls_only_and(calls, array_len(calls), narrow, array_len(narrow));
 }
 
 static int give_up_files(bool is_read_only)
@@ -99,6 +104,19 @@ static int give_up_files(bool is_read_only)
 		r = 0;
 	}
 	return r;
+}
+
+/* Without the right to be told of more than single folders. */
+static int watch(struct share *share)
+{
+	int group = watch_open();
+	int r = group < 0 ? group : share_watch(share, group);
+
+	if (r < 0 && r != -ENOMEM)
+		log_line("the folder cannot be watched (%s): changes made on the host show inside after a "
+			 "second",
+			 strerror(-r));
+	return r == -ENOMEM ? r : 0;
 }
 
 /* Numbers of a server that has died without a word are not used again: each begins at a place of its own. */
@@ -123,6 +141,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	r = argc == 2 ? give_up_files(is_read_only) : -EINVAL;
 	r = r < 0 ? r : share_new(SHARE_ROOT_FD, is_read_only, &share);
+	r = r < 0 ? r : watch(share);
 	r = r < 0 ? r : share_start_threads(share, THREADS);
 	r = r < 0 ? r : give_up_calls();
 	r = r < 0 ? r : number_from_anywhere(share);

@@ -37,6 +37,9 @@ static int op_init(struct share *share, struct request *request, struct buf *out
 	share->is_openless = (init.flags & FUSE_NO_OPEN_SUPPORT) && (init.flags & FUSE_NO_OPENDIR_SUPPORT);
 	reply.max_readahead = init.max_readahead;
 	reply.flags = init.flags & wanted;
+	if (share->watch)
+		reply.flags &=
+			~(uint32_t)FUSE_AUTO_INVAL_DATA; /* its own writes would cost the guest its cache */
 	return share_append(out, &reply, sizeof(reply));
 }
 
@@ -69,7 +72,7 @@ static const struct row rows[] = {
 	[FUSE_RENAME2] = {op_rename2, true, false},
 	[FUSE_READLINK] = {op_readlink, false, false},
 	[FUSE_GETATTR] = {op_getattr, false, false},
-	[FUSE_SETATTR] = {op_setattr, true, false},
+	[FUSE_SETATTR] = {op_setattr, false, false}, /* sees to it itself */
 	[FUSE_STATFS] = {op_statfs, false, false},
 	[FUSE_ACCESS] = {op_access, false, false},
 	[FUSE_GETXATTR] = {op_getxattr, false, false},
@@ -183,16 +186,22 @@ void share_attr(struct share *share, struct inode *inode, const struct statx *in
 	owner_read(share, inode, info, &ret->uid, &ret->gid);
 }
 
-/* Counts the inode once more; with a name it lies there, without one only fd leads to it. */
-static int know(struct share *share, const struct statx *info, struct inode *dir, const char *name,
+/*
+ * Counts the inode that can be reached as at_name from the descriptor at once more; with a name it lies
+ * there, without one only at leads to it.
+ */
+static int know(struct share *share, int at, const char *at_name, struct inode *dir, const char *name,
 		struct fuse_entry_out *ret)
 {
 	struct inode *inode;
-	int r;
+	struct statx info;
+	int r = reach_stat_at(at, at_name, &info);
 
-	if (info->stx_dev_major != share->dev_major || info->stx_dev_minor != share->dev_minor)
+	if (r < 0)
+		return r;
+	if (info.stx_dev_major != share->dev_major || info.stx_dev_minor != share->dev_minor)
 		return -EXDEV;
-	r = inodes_add(share->inodes, info, &inode);
+	r = inodes_add(share->inodes, &info, &inode);
 	if (r < 0)
 		return r;
 	r = name ? inodes_put(share->inodes, inode, dir, name) : 0;
@@ -200,11 +209,12 @@ static int know(struct share *share, const struct statx *info, struct inode *dir
 		inodes_forget(share->inodes, inode->id, 1);
 		return r;
 	}
+	watch_found(share, inode, name ? dir : NULL, at, at_name, &info);
 	*ret = (struct fuse_entry_out){.nodeid = inode->id,
 				       .generation = 1,
-				       .entry_valid = SHARE_KEEP_SECONDS,
-				       .attr_valid = SHARE_KEEP_SECONDS};
-	share_attr(share, inode, info, &ret->attr);
+				       .entry_valid = watch_name_seconds(name ? dir : NULL),
+				       .attr_valid = watch_attr_seconds(share, inode, &info)};
+	share_attr(share, inode, &info, &ret->attr);
 	return 0;
 }
 
@@ -214,20 +224,18 @@ static int know(struct share *share, const struct statx *info, struct inode *dir
  */
 int share_look(struct share *share, struct inode *dir, const char *name, struct fuse_entry_out *ret)
 {
-	struct statx info;
-	int fd = reach_fd(share, dir);
-	int r = fd < 0 ? fd : reach_stat_at(fd, name, &info);
+	int fd;
 
-	return r < 0 ? r : know(share, &info, dir, name, ret);
+	(void)watch_begin(share, dir);
+	fd = reach_fd(share, dir);
+	return fd < 0 ? fd : know(share, fd, name, dir, name, ret);
 }
 
 int share_know_file(struct share *share, int file, struct inode *dir, const char *name,
 		    struct fuse_entry_out *ret)
 {
-	struct statx info;
-	int r = reach_stat_at(file, "", &info);
-
-	return r < 0 ? r : know(share, &info, dir, name, ret);
+	(void)watch_begin(share, dir);
+	return know(share, file, "", dir, name, ret);
 }
 
 int share_enter(struct share *share, struct inode *dir, const char *name, const struct fuse_in_header *maker,
@@ -252,6 +260,7 @@ static void leave(struct inode *inode, void *owner)
 {
 	struct share *share = owner;
 
+	watch_end(share, inode);
 	opened_close(share, inode);
 	if (inode->type == S_IFDIR)
 		listing_close(share, inode);
@@ -334,6 +343,7 @@ void share_number_from(struct share *share, uint64_t place)
 void share_continue(struct share *share)
 {
 	share->is_begun = share->is_openless = true;
+	tell_all(share);
 }
 
 void share_free(struct share *share)
@@ -345,6 +355,8 @@ void share_free(struct share *share)
 	while (share_collect(share, /* waits= */ true, &last) > 0)
 		buf_clear(&last);
 	pool_free(share->pool);
+	watch_free(steal(&share->watch));
+	tell_done(&share->tell);
 	inodes_free(share->inodes);
 	changes_free(share->changes);
 	if (share->proc_fds >= 0)

@@ -20,10 +20,18 @@ struct share;
 int share_new(int root, bool is_read_only, struct share **ret);
 void share_free(struct share *share);
 
+/*
+ * The host's side is watched from now on, with what watch_open() has given, which it takes: the guest may
+ * keep for long what it is told, and is told of changes (tell.h). -EOPNOTSUPP where that cannot be: then it
+ * keeps everything for a second.
+ */
+int share_watch(struct share *share, int group);
+
 /* Numbers that the guest gets for files begin above place. */
 void share_number_from(struct share *share, uint64_t place);
 
-/* The guest has mounted the folder already, with a server before this one: its INIT does not come again. */
+/* The guest has mounted the folder already, with a server before this one, or another port: its INIT does not
+ * come again, and whatever it believes is looked at again. */
 void share_continue(struct share *share);
 
 /*

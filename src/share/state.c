@@ -15,7 +15,7 @@ struct state_head {
 
 /* Followed by its name. */
 struct state_inode {
-	uint64_t id, n_lookups, ino, parent;
+	uint64_t id, n_lookups, ino, parent, told;
 	int64_t born_ns;
 	uint32_t type, name_len;
 };
@@ -50,6 +50,7 @@ static int save_inode(struct inode *inode, void *data)
 					 .n_lookups = inode->n_lookups,
 					 .ino = inode->ino,
 					 .parent = inode->parent ? inode->parent->id : 0,
+					 .told = inode->watched.told,
 					 .born_ns = inode->born_ns,
 					 .type = inode->type,
 					 .name_len = (uint32_t)strlen(name)};
@@ -74,7 +75,9 @@ int share_save(struct share *share, struct buf *into)
 				  .is_begun = share->is_begun,
 				  .is_openless = share->is_openless,
 				  .root_type = inodes_find(share->inodes, INODE_ROOT)->type};
-	int r = inodes_each(share->inodes, see_place, share);
+	int r = tell_note(share);
+
+	r = r < 0 ? r : inodes_each(share->inodes, see_place, share);
 
 	head.n_changes = changes_count(share->changes);
 	head.is_missing = changes_is_missing(share->changes);
@@ -177,8 +180,11 @@ static int load_inode(struct share *share, const struct state_inode *saved)
 				    .born_ns = saved->born_ns,
 				    .type = saved->type & S_IFMT};
 	struct inode *inode;
+	int r = inodes_restore(share->inodes, &known, &inode);
 
-	return inodes_restore(share->inodes, &known, &inode);
+	if (r == 0)
+		inode->watched.told = saved->told;
+	return r;
 }
 
 /* When all are known; one whose folder is not stays without a place. */

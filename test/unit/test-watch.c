@@ -2,12 +2,12 @@
 #include "share/event.h"
 #include "share/map.h"
 #include "share/news.h"
-#include "wire/share.h"
 
 #include "unit.h"
 
+#include "../lib/notices.h"
+
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <sys/fanotify.h>
 
 enum { FOLDER = 7, CHILD = 9 };
@@ -127,56 +127,6 @@ static void test_name_without_an_end(void **state)
 
 /* ---- notices ---- */
 
-/* As text, one a line, in the order in which they are sent. */
-static void describe_one(const struct fuse_out_header *head, const char *body, struct buf *ret)
-{
-	struct fuse_notify_inval_entry_out entry;
-	struct fuse_notify_delete_out gone;
-	struct fuse_notify_inval_inode_out inode;
-	struct share_touch touched;
-
-	switch (head->error) {
-	case FUSE_NOTIFY_INVAL_ENTRY:
-		memcpy(&entry, body, sizeof(entry));
-		assert_int_equal(head->len, sizeof(*head) + sizeof(entry) + entry.namelen + 1);
-		(void)buf_printf(ret, "entry %d '%s'\n", (int)entry.parent, body + sizeof(entry));
-		break;
-	case FUSE_NOTIFY_DELETE:
-		memcpy(&gone, body, sizeof(gone));
-		assert_int_equal(head->len, sizeof(*head) + sizeof(gone) + gone.namelen + 1);
-		(void)buf_printf(ret, "delete %d %d '%s'\n", (int)gone.parent, (int)gone.child,
-				 body + sizeof(gone));
-		break;
-	case FUSE_NOTIFY_INVAL_INODE:
-		memcpy(&inode, body, sizeof(inode));
-		assert_int_equal(head->len, sizeof(*head) + sizeof(inode));
-		(void)buf_printf(ret, "%s %d\n", inode.off < 0 ? "attributes" : "content", (int)inode.ino);
-		break;
-	case SHARE_NOTIFY_TOUCH:
-		memcpy(&touched, body, sizeof(touched));
-		(void)buf_printf(ret, "touch %d '%s'\n", (int)touched.dir, body + sizeof(touched));
-		break;
-	default:
-		assert_int_equal(head->error, SHARE_NOTIFY_DROP);
-		(void)buf_printf(ret, "drop\n");
-	}
-}
-
-static void describe(struct slice notices, struct buf *ret)
-{
-	struct fuse_out_header head;
-
-	buf_clear(ret);
-	while (notices.len > 0) {
-		assert_true(notices.len >= sizeof(head));
-		memcpy(&head, notices.ptr, sizeof(head));
-		assert_in_range(head.len, sizeof(head), notices.len);
-		assert_int_equal(head.unique, 0);
-		describe_one(&head, notices.ptr + sizeof(head), ret);
-		notices = slice_skip(notices, head.len);
-	}
-}
-
 static void expect(struct news *news, const char *wanted)
 {
 	auto_buf struct buf notices = {0}, text = {0};
@@ -191,12 +141,13 @@ static void happens(struct news *news, uint64_t mask, uint64_t folder, const cha
 	const struct event event = {.mask = mask, .name = slice_text(name)};
 	size_t before = news->n_notices;
 
-	assert_int_equal(news_add(news, &event, folder, file), 0);
+	assert_int_equal(news_add(news, &event, folder, file, false), 0);
 	assert_true(news->n_notices >= before);
 }
 
 static void test_news(void **state)
 {
+	const struct event known = {.mask = FAN_CREATE, .name = slice_text("known")};
 	struct news news;
 
 	(void)state;
@@ -222,6 +173,9 @@ static void test_news(void **state)
 	expect(&news, "entry 7 ''\nattributes 9\ntouch 7 'file'\n");
 	happens(&news, FAN_ATTRIB | FAN_ONDIR, FOLDER, "", 0);
 	expect(&news, "attributes 7\ntouch 7 ''\n");
+	/* The guest has found it already. */
+	assert_int_equal(news_add(&news, &known, FOLDER, CHILD, true), 0);
+	expect(&news, "entry 7 ''\ncontent 7\nattributes 9\ntouch 7 'known'\n");
 	/* By a name that is nowhere in the folder. */
 	happens(&news, FAN_MODIFY, 0, "elsewhere", CHILD);
 	expect(&news, "content 9\ntouch 9 ''\n");
