@@ -8,7 +8,7 @@ DIFFERENT = {
     "no-set-id": "set-user-ID and set-group-ID do not stay: the host must not get such a file",
     "links-stay-single": "a hard link to a symbolic link is EPERM: the server has no safe way to name it",
     "owner-remembered": "chown is remembered and shown, not applied on the host",
-    "no-attributes": "there are no extended attributes: the guest's kernel would ask for one before each file's first write",
+    "user-xattrs-only": "attributes outside user.* are refused: on the host they would mean something",
 }
 
 
