@@ -20,6 +20,7 @@ static void take_out(struct opened_list *list, struct opened *opened)
 	*(opened->older ? &opened->older->newer : &list->oldest) = opened->newer;
 	opened->newer = opened->older = NULL;
 	list->count--;
+	list->n_writing -= opened->is_writing;
 }
 
 static void put_first(struct opened_list *list, struct opened *opened)
@@ -28,6 +29,7 @@ static void put_first(struct opened_list *list, struct opened *opened)
 	*(list->newest ? &list->newest->newer : &list->oldest) = opened;
 	list->newest = opened;
 	list->count++;
+	list->n_writing += opened->is_writing;
 }
 
 static void release(struct opened *opened)
@@ -157,7 +159,7 @@ int opened_rest(struct share *share)
 {
 	int64_t now = 0;
 
-	if (share->opened.count == 0)
+	if (share->opened.n_writing == 0)
 		return -1;
 	now = clock_ms();
 	for (struct opened *opened = share->opened.oldest, *next; opened; opened = next) {

@@ -25,6 +25,7 @@ struct opened {
 struct opened_list {
 	struct opened *newest, *oldest;
 	size_t count, max;
+	size_t n_writing; /* of these, as the host sees it */
 };
 
 /* Good until the next of these functions, unless n_jobs is raised. */

@@ -1,119 +1,12 @@
+#include "share/later.h"
 #include "share/ops.h"
-#include "share/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/uio.h>
 
 /* Smaller writes are done faster than a thread is woken for them. */
-enum {
-	WRITE_AT_ONCE_MAX_BYTES = 64 << 10,
-	COPY_MAX_BYTES = 64 << 20,
-	JOBS_MAX = 64,
-	JOBS_MAX_BYTES = 32 << 20
-};
-
-/* ---- jobs ---- */
-
-static void job_free(struct share *share, struct job *job)
-{
-	for (size_t i = 0; i < JOB_FDS; i++)
-		if (job->opened[i])
-			opened_put(share, job->opened[i]);
-	if (job->own_fd >= 0)
-		close(job->own_fd);
-	buf_done(&job->bytes);
-	free(job);
-}
-
-static struct job *job_new(const struct request *request, enum job_kind kind)
-{
-	struct job *job = calloc(1, sizeof(*job));
-
-	if (job) {
-		job->kind = kind;
-		job->unique = request->head.unique;
-		job->own_fd = -1;
-	}
-	return job;
-}
-
-/* Its descriptor stays open until the job is done. */
-static int job_use(struct job *job, struct opened *opened)
-{
-	job->opened[job->opened[0] ? 1 : 0] = opened;
-	opened->n_jobs++;
-	return opened->fd;
-}
-
-/* Takes the job. Without threads it is done and answered now. */
-static int start(struct share *share, struct job *job, struct buf *out)
-{
-	int r;
-
-	if (share->pool) {
-		pool_push(share->pool, job);
-		return OP_LATER;
-	}
-	job_run(job);
-	r = job_answer(job, out);
-	job_free(share, job);
-	return r;
-}
-
-bool share_is_busy(const struct share *share)
-{
-	return share->pool &&
-	       (pool_count(share->pool) >= JOBS_MAX || pool_bytes(share->pool) >= JOBS_MAX_BYTES);
-}
-
-bool share_is_idle(const struct share *share)
-{
-	return !share->pool || pool_count(share->pool) == 0;
-}
-
-int share_wake_fd(const struct share *share)
-{
-	return share->pool ? pool_fd(share->pool) : -1;
-}
-
-int share_start_threads(struct share *share, unsigned n_threads)
-{
-	return pool_new(n_threads, &share->pool);
-}
-
-/* What was read lies behind room for the head, so that it need not be moved. */
-static int answer(struct job *job, struct buf *reply)
-{
-	struct fuse_out_header head = {.unique = job->unique};
-	size_t before = reply->len;
-	int r = 0;
-
-	if (job->kind == JOB_READ && job->result >= 0 && before == 0) {
-		buf_done(reply);
-		*reply = job->bytes;
-		buf_init(&job->bytes);
-	} else {
-		r = share_append(reply, &head, sizeof(head));
-		r = r < 0 ? r : job_answer(job, reply);
-	}
-	head.error = r < 0 ? r : 0;
-	head.len = (uint32_t)(reply->len - before);
-	if (reply->len < before + sizeof(head))
-		return -ENOMEM;
-	memcpy(reply->data + reply->start + before, &head, sizeof(head));
-	return 1;
-}
-
-int share_collect(struct share *share, bool waits, struct buf *reply)
-{
-	struct job *job = !share->pool ? NULL : waits ? pool_wait(share->pool) : pool_take(share->pool);
-	int r = job ? answer(job, reply) : 0;
-
-	if (job)
-		job_free(share, job);
-	return r;
-}
+enum { WRITE_AT_ONCE_MAX_BYTES = 64 << 10, COPY_MAX_BYTES = 64 << 20 };
 
 /* ---- reading ---- */
 
@@ -141,18 +34,18 @@ static int read_later(struct share *share, const struct request *request, const 
 		      struct opened *opened, struct buf *out)
 {
 	static const struct fuse_out_header no_head = {0};
-	struct job *job = job_new(request, JOB_READ);
+	struct job *job = later_new(request, JOB_READ);
 
 	if (!job)
 		return -ENOMEM;
 	if (share_append(&job->bytes, &no_head, sizeof(no_head)) < 0 || !buf_space(&job->bytes, in->size)) {
-		job_free(share, job);
+		later_free(share, job);
 		return -ENOMEM;
 	}
-	job->fd = job_use(job, opened);
+	job->fd = later_use(job, opened);
 	job->at = in->offset;
 	job->len = in->size;
-	return start(share, job, out);
+	return later_start(share, job, out);
 }
 
 int op_read(struct share *share, struct request *request, struct buf *out)
@@ -211,16 +104,16 @@ int op_write(struct share *share, struct request *request, struct buf *out)
 	changed_modified(share, inode);
 	if (!share->pool || in.size <= WRITE_AT_ONCE_MAX_BYTES)
 		return write_at_once(opened->fd, &in, request->body, out);
-	job = job_new(request, JOB_WRITE);
+	job = later_new(request, JOB_WRITE);
 	if (!job || buf_append(&job->bytes, request->body) < 0) {
 		if (job)
-			job_free(share, job);
+			later_free(share, job);
 		return -ENOMEM;
 	}
-	job->fd = job_use(job, opened);
+	job->fd = later_use(job, opened);
 	job->at = in.offset;
 	job->flags = write_flags(&in);
-	return start(share, job, out);
+	return later_start(share, job, out);
 }
 
 int op_fallocate(struct share *share, struct request *request, struct buf *out)
@@ -240,37 +133,37 @@ int op_fallocate(struct share *share, struct request *request, struct buf *out)
 	if (r < 0)
 		return r;
 	changed_modified(share, inode);
-	job = job_new(request, JOB_ALLOCATE);
+	job = later_new(request, JOB_ALLOCATE);
 	if (!job)
 		return -ENOMEM;
-	job->fd = job_use(job, opened);
+	job->fd = later_use(job, opened);
 	job->at = in.offset;
 	job->len = in.length;
 	job->flags = (int)in.mode;
-	return start(share, job, out);
+	return later_start(share, job, out);
 }
 
 static int copy(struct share *share, const struct request *request, const struct fuse_copy_file_range_in *in,
 		struct opened *from, struct inode *into_inode, struct buf *out)
 {
-	struct job *job = job_new(request, JOB_COPY);
+	struct job *job = later_new(request, JOB_COPY);
 	struct opened *into;
 	int r;
 
 	if (!job)
 		return -ENOMEM;
-	job->from = job_use(job, from);
+	job->from = later_use(job, from);
 	r = opened_get(share, into_inode, true, &into);
 	if (r < 0) {
-		job_free(share, job);
+		later_free(share, job);
 		return r;
 	}
-	job->fd = job_use(job, into);
+	job->fd = later_use(job, into);
 	changed_modified(share, into_inode);
 	job->from_at = in->off_in;
 	job->at = in->off_out;
 	job->len = in->len < COPY_MAX_BYTES ? in->len : COPY_MAX_BYTES;
-	return start(share, job, out);
+	return later_start(share, job, out);
 }
 
 int op_copy_file_range(struct share *share, struct request *request, struct buf *out)
@@ -297,7 +190,7 @@ int op_copy_file_range(struct share *share, struct request *request, struct buf 
 static int sync_opened(struct share *share, const struct request *request, enum job_kind kind,
 		       struct opened *opened, int own_fd, struct buf *out)
 {
-	struct job *job = job_new(request, kind);
+	struct job *job = later_new(request, kind);
 
 	if (!job) {
 		if (own_fd >= 0)
@@ -305,8 +198,8 @@ static int sync_opened(struct share *share, const struct request *request, enum 
 		return -ENOMEM;
 	}
 	job->own_fd = own_fd;
-	job->fd = opened ? job_use(job, opened) : own_fd;
-	return start(share, job, out);
+	job->fd = opened ? later_use(job, opened) : own_fd;
+	return later_start(share, job, out);
 }
 
 /* Any descriptor of the file will do; the one that it was written through is there most likely. */

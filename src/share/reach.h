@@ -13,6 +13,7 @@ struct share;
 struct reach {
 	struct inode *newest, *oldest; /* those that have a descriptor, but the root */
 	size_t count, max;
+	size_t held_max; /* as long as there are fewer, files that are only looked up are held too */
 };
 
 /* What lies there, as an O_PATH descriptor: no link is followed, no other mount entered, nothing above

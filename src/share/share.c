@@ -219,16 +219,39 @@ static int know(struct share *share, int at, const char *at_name, struct inode *
 }
 
 /*
- * Nothing is opened until more is asked: what is reached then has to be this file. That what is mounted there
- * is not entered is seen then too, where it is of the same file system.
+ * A file that is looked up is likely to be read next, and may be replaced on the host before: as long as
+ * there are descriptors to spare, one holds it from now on.
+ */
+static void hold(struct share *share, struct inode *inode, int dir, const char *name)
+{
+	struct statx info;
+	int fd;
+
+	if (inode->fd >= 0 || inode->type != S_IFREG || share->reach.count >= share->reach.held_max)
+		return;
+	fd = reach_open_beneath(dir, name);
+	if (fd < 0)
+		return;
+	if (reach_stat_at(fd, "", &info) == 0 && inode_is(inode, &info))
+		reach_take(share, inode, fd);
+	else
+		close(fd);
+}
+
+/*
+ * Most is not opened until more is asked: what is reached then has to be this file. That what is mounted
+ * there is not entered is seen then too, where it is of the same file system.
  */
 int share_look(struct share *share, struct inode *dir, const char *name, struct fuse_entry_out *ret)
 {
-	int fd;
+	int fd, r;
 
 	(void)watch_begin(share, dir);
 	fd = reach_fd(share, dir);
-	return fd < 0 ? fd : know(share, fd, name, dir, name, ret);
+	r = fd < 0 ? fd : know(share, fd, name, dir, name, ret);
+	if (r == 0)
+		hold(share, inodes_find(share->inodes, ret->nodeid), fd, name);
+	return r;
 }
 
 int share_know_file(struct share *share, int file, struct inode *dir, const char *name,
@@ -284,6 +307,7 @@ static void share_out(struct share *share)
 	share->n_listings = between(LISTINGS_MIN, count / 16, LISTINGS_MAX);
 	others = share->opened.max * 2 + share->n_listings + FDS_OTHER;
 	share->reach.max = between(FDS_MIN, count > others ? count - others : 0, FDS_MAX);
+	share->reach.held_max = share->reach.max / 4;
 }
 
 static int begin(struct share *share, const struct statx *info)

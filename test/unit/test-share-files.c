@@ -45,6 +45,7 @@ static int set_up_few(void **state)
 	struct place *place = *state;
 
 	place->share->reach.max = FEW;
+	place->share->reach.held_max = 0;
 	place->share->opened.max = 8;
 	return r;
 }

@@ -1,5 +1,5 @@
 /* The server as a function: what a folder does for those who ask rightly, and for those who do not. */
-#include "share/share.h"
+#include "share/ops.h"
 
 #include "share/state.h"
 
@@ -416,10 +416,16 @@ static void test_replaced_file(void **state)
 
 	assert_int_equal(client_mkdir(client, folder, "below", &inner), 0);
 	assert_int_equal(file_write_atomic(place->dir, "file", 0600, slice_text("another"), NULL), 0);
+	/* As long as there are descriptors to spare, one has held it. */
+	assert_int_equal(client_read(client, node, 0, 0, 100), 0);
+	assert_true(slice_is(client->body, "content"));
+	place->share->reach.held_max = 0;
+	node = look(client, ROOT, "file");
+	assert_int_equal(file_write_atomic(place->dir, "file", 0600, slice_text("a third"), NULL), 0);
 	assert_int_equal(client_read(client, node, 0, 0, 100), -ESTALE);
 	assert_int_equal(client_write(client, node, 0, 0, slice_text("x")), -ESTALE);
 	assert_int_equal(client_ask(client, FUSE_GETATTR, node, NONE, NONE, NONE), -ESTALE);
-	expect_content(place, "file", "another");
+	expect_content(place, "file", "a third");
 	assert_int_not_equal(look(client, ROOT, "file"), node);
 }
 
