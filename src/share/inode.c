@@ -154,6 +154,17 @@ static void unlink_from(struct inode **at, const struct inode *inode, bool is_of
 	*at = is_of_id ? inode->next_of_id : inode->next_of_file;
 }
 
+void inodes_become(struct inodes *inodes, struct inode *inode, const struct statx *info)
+{
+	unlink_from(bucket_of_id(inodes, inode->id), inode, true);
+	unlink_from(bucket_of_file(inodes, inode->ino), inode, false);
+	inode->ino = info->stx_ino;
+	inode->born_ns = born_of(info);
+	inode->owner_ctime_ns = 0;
+	inode->watched = (struct watched){.handle = 0};
+	link_in(inodes, inode);
+}
+
 /* ---- places ---- */
 
 static bool is_needed(const struct inode *inode)

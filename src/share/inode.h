@@ -28,6 +28,7 @@ struct inode {
 	int64_t born_ns; /* 0 where the file system does not keep it */
 	mode_t type;     /* S_IFMT */
 	bool is_noted;   /* among the changes (changes.h), as modified */
+	bool is_pointer; /* guard.h: what is written to it leads git somewhere */
 
 	struct inode *parent; /* NULL: the root, or what has no place */
 	char *name;           /* owned; of one component or, below the root, of many */
@@ -62,6 +63,9 @@ struct inode *inodes_find_file(const struct inodes *inodes, const struct statx *
 
 /* The inode of that file, counted once more. -ENFILE when there are too many. */
 int inodes_add(struct inodes *inodes, const struct statx *info, struct inode **ret);
+
+/* It is that file from now on; nothing of the last one may be open any more. */
+void inodes_become(struct inodes *inodes, struct inode *inode, const struct statx *info);
 
 /* It was seen there just now. */
 int inodes_put(struct inodes *inodes, struct inode *inode, struct inode *parent, const char *name);

@@ -1,5 +1,7 @@
 #include "share/job.h"
 
+#include "share/links.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/uio.h>
@@ -47,6 +49,8 @@ static int64_t run(struct job *job)
 		return fallocate(job->fd, job->flags, (off_t)job->at, (off_t)job->len);
 	case JOB_COPY:
 		return copy_bytes(job);
+	case JOB_SEARCH:
+		return links_search(job->fd, job->at, job->len, &job->found);
 	}
 	return 0;
 }
@@ -54,7 +58,7 @@ static int64_t run(struct job *job)
 void job_run(struct job *job)
 {
 	job->result = run(job);
-	if (job->result < 0)
+	if (job->result < 0 && job->kind != JOB_SEARCH)
 		job->result = -errno;
 }
 

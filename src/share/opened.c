@@ -127,6 +127,9 @@ int opened_get(struct share *share, struct inode *inode, bool is_writing, struct
 	}
 	if (inode->type != S_IFREG)
 		return inode->type == S_IFDIR ? -EISDIR : -EPERM;
+	fd = is_writing ? guard_write(share, inode) : 0;
+	if (fd < 0)
+		return fd;
 	fd = reach_open(share, inode, flags);
 	if (fd == -EACCES)
 		fd = open_own(share, inode, flags);
@@ -152,6 +155,15 @@ void opened_release(struct share *share, struct inode *inode)
 
 	if (opened && opened->n_makers > 0 && --opened->n_makers == 0)
 		drop(share, opened);
+}
+
+void opened_close_writing(struct share *share)
+{
+	for (struct opened *opened = share->opened.oldest, *next; opened; opened = next) {
+		next = opened->newer;
+		if (opened->is_writing)
+			drop(share, opened);
+	}
 }
 
 /* Those before the first that is not old enough are newer than it. */

@@ -43,5 +43,8 @@ void opened_put(struct share *share, struct opened *opened);
 /* The inode is forgotten. */
 void opened_close(struct share *share, struct inode *inode);
 
+/* Whoever writes on is judged again. */
+void opened_close_writing(struct share *share);
+
 /* Closes what was not written to lately. Returns when to call again, in milliseconds, or -1. */
 int opened_rest(struct share *share);

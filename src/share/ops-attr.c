@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
+/* All but the size, which is judged where the file is opened for that. */
+enum { CHANGES = FATTR_UID | FATTR_GID | FATTR_MODE | FATTR_ATIME | FATTR_MTIME };
+
 static int answer_attr(struct share *share, struct inode *inode, struct buf *out)
 {
 	struct fuse_attr_out reply = {.attr_valid = 0};
@@ -57,6 +60,8 @@ static int set_size(struct share *share, struct inode *inode, uint64_t size)
 
 	if (r < 0)
 		return r;
+	if (inode->is_pointer && size > 0)
+		return -EACCES;
 	return size > INT64_MAX ? -EFBIG : ftruncate(opened->fd, (off_t)size) < 0 ? -errno : 0;
 }
 
@@ -108,6 +113,8 @@ int op_setattr(struct share *share, struct request *request, struct buf *out)
 		return answer_attr(share, inode, out);
 	if (r == 0 && share->is_read_only)
 		return -EROFS;
+	if (r == 0 && (in.valid & CHANGES))
+		r = guard_change(share, inode, !(in.valid & (FATTR_UID | FATTR_GID | FATTR_MODE)));
 	if (r == 0 && (in.valid & (FATTR_UID | FATTR_GID)))
 		r = set_owner(share, inode, &in);
 	if (r == 0 && (in.valid & FATTR_MODE))

@@ -85,6 +85,15 @@ static int write_at_once(int fd, const struct fuse_write_in *in, struct slice by
 	return count < 0 ? -errno : share_append(out, &reply, sizeof(reply));
 }
 
+/* It is written as a whole, so that it never says what was not judged. */
+static int begin_pointer(struct share *share, struct inode *inode, int fd, const struct fuse_write_in *in,
+			 struct slice bytes)
+{
+	int r = guard_write_pointer(share, inode, in->offset, bytes);
+
+	return r == 0 && ftruncate(fd, 0) < 0 ? -errno : r;
+}
+
 int op_write(struct share *share, struct request *request, struct buf *out)
 {
 	struct fuse_write_in in;
@@ -99,6 +108,10 @@ int op_write(struct share *share, struct request *request, struct buf *out)
 	if (request->body.len != in.size || in.offset > INT64_MAX - REQUEST_DATA_MAX_BYTES)
 		return -EINVAL;
 	r = opened_get(share, inode, true, &opened);
+	if (r < 0)
+		return r;
+	if (inode->is_pointer)
+		r = begin_pointer(share, inode, opened->fd, &in, request->body);
 	if (r < 0)
 		return r;
 	changed_modified(share, inode);
@@ -132,6 +145,8 @@ int op_fallocate(struct share *share, struct request *request, struct buf *out)
 	r = opened_get(share, inode, true, &opened);
 	if (r < 0)
 		return r;
+	if (inode->is_pointer)
+		return -EACCES;
 	changed_modified(share, inode);
 	job = later_new(request, JOB_ALLOCATE);
 	if (!job)
@@ -154,6 +169,8 @@ static int copy(struct share *share, const struct request *request, const struct
 		return -ENOMEM;
 	job->from = later_use(job, from);
 	r = opened_get(share, into_inode, true, &into);
+	if (r == 0 && into_inode->is_pointer)
+		r = -EACCES;
 	if (r < 0) {
 		later_free(share, job);
 		return r;

@@ -51,7 +51,9 @@ static int find_existing(struct share *share, struct inode *dir, const char *nam
 	if (r < 0)
 		return r;
 	inode = share_known(share, ret->nodeid);
-	fd = inode->type == S_IFREG ? reach_open(share, inode, (int)flags & (O_ACCMODE | O_TRUNC)) : -EEXIST;
+	fd = inode->type != S_IFREG ? -EEXIST : is_change(flags) ? guard_write(share, inode) : 0;
+	if (fd == 0)
+		fd = reach_open(share, inode, (int)flags & (O_ACCMODE | O_TRUNC));
 	if (fd < 0) {
 		inodes_forget(share->inodes, ret->nodeid, 1);
 		return fd;
@@ -102,6 +104,17 @@ static int know_made(struct share *share, const struct fuse_in_header *maker, in
 	return r;
 }
 
+static int make_known(struct share *share, const struct fuse_in_header *maker, int file, struct inode *dir,
+		      const char *name, enum guard_place place, struct fuse_entry_out *ret)
+{
+	int r = know_made(share, maker, file, dir, name, ret);
+
+	guard_made(share, dir, name);
+	if (r == 0)
+		share_known(share, ret->nodeid)->is_pointer = place == GUARD_POINTER;
+	return r;
+}
+
 static int answer_create(struct share *share, const struct fuse_entry_out *entry, struct buf *out)
 {
 	int r = share_append(out, entry, sizeof(*entry));
@@ -118,17 +131,19 @@ int op_create(struct share *share, struct request *request, struct buf *out)
 	char name[REQUEST_NAME_BYTES];
 	struct fuse_entry_out entry;
 	struct fuse_create_in in;
+	enum guard_place place;
 	struct inode *dir;
 	int dir_fd, fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
 	r = r < 0 ? r : request_take_name(request, name);
+	r = r < 0 ? r : guard_make(share, dir, name, ACT_CREATE, &place);
 	if (r < 0)
 		return r;
 	fd = openat(dir_fd, name, flags, share_mode(in.mode & ~in.umask));
 	if (fd >= 0) {
 		changed_created(share, dir, name);
-		r = know_made(share, &request->head, fd, dir, name, &entry);
+		r = make_known(share, &request->head, fd, dir, name, place, &entry);
 	} else if (errno == EEXIST && !(in.flags & O_EXCL)) {
 		r = find_existing(share, dir, name, in.flags, &entry);
 	} else {

@@ -53,6 +53,7 @@ static int enter_made(struct share *share, struct inode *dir, const char *name,
 		      const struct fuse_in_header *maker, struct buf *out)
 {
 	changed_created(share, dir, name);
+	guard_made(share, dir, name);
 	return share_enter(share, dir, name, maker, out);
 }
 
@@ -60,11 +61,13 @@ int op_mkdir(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES];
 	struct fuse_mkdir_in in;
+	enum guard_place place;
 	struct inode *dir;
 	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
 	r = r < 0 ? r : request_take_name(request, name);
+	r = r < 0 ? r : guard_make(share, dir, name, ACT_MKDIR, &place);
 	if (r == 0 && mkdirat(dir_fd, name, share_mode(in.mode & ~in.umask)) < 0)
 		r = -errno;
 	return r < 0 ? r : enter_made(share, dir, name, &request->head, out);
@@ -75,6 +78,7 @@ int op_mknod(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES];
 	struct fuse_mknod_in in;
+	enum guard_place place;
 	struct inode *dir;
 	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
@@ -82,6 +86,7 @@ int op_mknod(struct share *share, struct request *request, struct buf *out)
 	r = r < 0 ? r : request_take_name(request, name);
 	if (r == 0 && !S_ISREG(in.mode))
 		r = -EPERM;
+	r = r < 0 ? r : guard_make(share, dir, name, ACT_CREATE, &place);
 	if (r == 0 && mknodat(dir_fd, name, S_IFREG | share_mode(in.mode & ~in.umask), 0) < 0)
 		r = -errno;
 	return r < 0 ? r : enter_made(share, dir, name, &request->head, out);
@@ -90,11 +95,13 @@ int op_mknod(struct share *share, struct request *request, struct buf *out)
 int op_symlink(struct share *share, struct request *request, struct buf *out)
 {
 	char name[REQUEST_NAME_BYTES], target[REQUEST_PATH_BYTES];
+	enum guard_place place;
 	struct inode *dir;
 	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take_name(request, name);
 	r = r < 0 ? r : request_take_text(request, target, sizeof(target));
+	r = r < 0 ? r : guard_make(share, dir, name, ACT_SYMLINK, &place);
 	if (r == 0 && symlinkat(target, dir_fd, name) < 0)
 		r = -errno;
 	return r < 0 ? r : enter_made(share, dir, name, &request->head, out);
@@ -116,6 +123,9 @@ int op_link(struct share *share, struct request *request, struct buf *out)
 		return -ESTALE;
 	if (old->type != S_IFREG)
 		return -EPERM;
+	r = guard_link(share, old, dir, name);
+	if (r < 0)
+		return r;
 	old_fd = reach_fd(share, old);
 	if (old_fd < 0)
 		return old_fd;
@@ -134,6 +144,9 @@ static int remove_entry(struct share *share, struct request *request, int flags)
 	int dir_fd, r = share_dir(share, request, &dir, &dir_fd);
 
 	r = r < 0 ? r : request_take_name(request, name);
+	if (r < 0)
+		return r;
+	r = guard_remove(share, dir, name, flags & AT_REMOVEDIR);
 	if (r < 0)
 		return r;
 	(void)reach_hold(share, dir_fd, name, &lost);
@@ -213,7 +226,9 @@ static int take_move(struct share *share, struct request *request, uint64_t into
 		return -EINVAL;
 	if (!into || into->type != S_IFDIR)
 		return !into ? -ESTALE : -ENOTDIR;
-	return move(share, from, into, from_name, into_name, flags);
+	r = guard_move(share, &(struct guard_end){from, from_name}, &(struct guard_end){into, into_name},
+		       flags);
+	return r != 0 ? r < 0 ? r : 0 : move(share, from, into, from_name, into_name, flags);
 }
 
 int op_rename(struct share *share, struct request *request, struct buf *out)

@@ -17,11 +17,13 @@ static int take_xattr_name(struct request *request, char name[XATTR_NAME_BYTES])
 											: -EOPNOTSUPP;
 }
 
-static int open_for_xattr(struct share *share, const struct request *request)
+static int open_for_xattr(struct share *share, const struct request *request, bool is_change)
 {
 	struct inode *inode;
 	int r = share_inode(share, request, 0, &inode);
 
+	if (r == 0 && is_change)
+		r = guard_change(share, inode, false);
 	if (r < 0)
 		return r;
 	return inode->type == S_IFREG || inode->type == S_IFDIR ? reach_open(share, inode, O_RDONLY)
@@ -43,7 +45,7 @@ static int answer_value(struct buf *out, const char *value, ssize_t len, uint32_
 int op_getxattr(struct share *share, struct request *request, struct buf *out)
 {
 	autofree char *value = malloc(XATTR_VALUE_MAX_BYTES);
-	autofd int fd = open_for_xattr(share, request);
+	autofd int fd = open_for_xattr(share, request, false);
 	struct fuse_getxattr_in in;
 	char name[XATTR_NAME_BYTES];
 	int r = fd < 0 ? fd : value ? request_take(request, &in, sizeof(in)) : -ENOMEM;
@@ -56,7 +58,7 @@ int op_getxattr(struct share *share, struct request *request, struct buf *out)
 
 int op_setxattr(struct share *share, struct request *request, struct buf *out)
 {
-	autofd int fd = open_for_xattr(share, request);
+	autofd int fd = open_for_xattr(share, request, true);
 	/* The longer form of it is not agreed upon in INIT. */
 	struct {
 		uint32_t size, flags;
@@ -77,7 +79,7 @@ int op_setxattr(struct share *share, struct request *request, struct buf *out)
 int op_listxattr(struct share *share, struct request *request, struct buf *out)
 {
 	autofree char *names = malloc(XATTR_VALUE_MAX_BYTES);
-	autofd int fd = open_for_xattr(share, request);
+	autofd int fd = open_for_xattr(share, request, false);
 	struct fuse_getxattr_in in;
 	auto_buf struct buf own = {0};
 	ssize_t len;
@@ -96,7 +98,7 @@ int op_listxattr(struct share *share, struct request *request, struct buf *out)
 
 int op_removexattr(struct share *share, struct request *request, struct buf *out)
 {
-	autofd int fd = open_for_xattr(share, request);
+	autofd int fd = open_for_xattr(share, request, true);
 	char name[XATTR_NAME_BYTES];
 	int r = fd < 0 ? fd : take_xattr_name(request, name);
 

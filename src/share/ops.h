@@ -2,6 +2,7 @@
 #pragma once
 
 #include "share/changed.h"
+#include "share/guard.h"
 #include "share/inode.h"
 #include "share/job.h"
 #include "share/listing.h"
@@ -23,7 +24,9 @@ struct share {
 	struct watch *watch; /* NULL: changes on the host are not heard of */
 	struct tell tell;
 	struct pool *pool; /* NULL: everything is done at once */
-	int proc_fds;      /* /proc/self/fd, to open files again by the descriptor that stands for them */
+	struct guard guard;
+	struct slice message; /* the request that is being served */
+	int proc_fds;         /* /proc/self/fd, to open files again by the descriptor that stands for them */
 	uint32_t dev_major, dev_minor; /* of the root: other file systems below it are not entered */
 	uint32_t uid, gid;             /* this process's */
 	bool is_read_only, is_begun;
@@ -82,3 +85,7 @@ static inline mode_t share_mode(uint32_t mode)
 }
 
 int share_append(struct buf *out, const void *bytes, size_t size);
+
+/* Has a thread look for a file's names (links.h): -EINPROGRESS, and this request is served again after that.
+ */
+int share_search_later(struct share *share, uint64_t ino, int64_t born_ns, uint32_t n_links);

@@ -115,23 +115,31 @@ bool reach_is_in_place(struct share *share, struct inode *inode)
 	return true;
 }
 
+int reach_path(struct share *share, int fd, char path[PATH_MAX])
+{
+	char name[16], root[PATH_MAX];
+	ssize_t len, root_len;
+
+	snprintf(name, sizeof(name), "%d", inodes_find(share->inodes, INODE_ROOT)->fd);
+	root_len = readlinkat(share->proc_fds, name, root, sizeof(root) - 1);
+	snprintf(name, sizeof(name), "%d", fd);
+	len = readlinkat(share->proc_fds, name, path, PATH_MAX - 1);
+	if (len < 0 || root_len < 0 || len < root_len || memcmp(path, root, (size_t)root_len) != 0)
+		return -ESTALE;
+	if (len > root_len && root_len > 1 && path[root_len++] != '/')
+		return -ESTALE;
+	len -= root_len;
+	memmove(path, path + root_len, (size_t)len);
+	path[len] = '\0';
+	return (int)len;
+}
+
 bool reach_place_again(struct share *share, struct inode *inode)
 {
 	struct inode *root = inodes_find(share->inodes, INODE_ROOT);
-	char name[16], path[PATH_MAX], root_path[PATH_MAX];
-	ssize_t len, root_len;
+	char path[PATH_MAX];
 
-	snprintf(name, sizeof(name), "%d", root->fd);
-	root_len = readlinkat(share->proc_fds, name, root_path, sizeof(root_path) - 1);
-	snprintf(name, sizeof(name), "%d", inode->fd);
-	len = readlinkat(share->proc_fds, name, path, sizeof(path) - 1);
-	if (root_len == 1)
-		root_len = 0;
-	if (root_len < 0 || len < root_len + 2 || memcmp(path, root_path, (size_t)root_len) != 0 ||
-	    path[root_len] != '/')
-		return false;
-	path[len] = '\0';
-	return inodes_put(share->inodes, inode, root, path + root_len + 1) == 0 &&
+	return reach_path(share, inode->fd, path) > 0 && inodes_put(share->inodes, inode, root, path) == 0 &&
 	       reach_is_in_place(share, inode);
 }
 

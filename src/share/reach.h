@@ -8,6 +8,8 @@
 
 #include "share/inode.h"
 
+#include <limits.h>
+
 struct share;
 
 struct reach {
@@ -39,6 +41,10 @@ bool reach_hold(struct share *share, int dir, const char *name, struct inode **r
 
 /* True if it would be found again without its descriptor. */
 bool reach_is_in_place(struct share *share, struct inode *inode);
+
+/* The path of what is behind fd from the root, as the kernel knows it now; a removed file's too. Gives its
+ * length, or -ESTALE where it is not in the folder. */
+int reach_path(struct share *share, int fd, char path[PATH_MAX]);
 
 /* Where its descriptor says that it lies is its place from now on: it may have been moved on the host. False
  * where it lies nowhere in the folder. */

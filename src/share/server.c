@@ -24,8 +24,7 @@ struct server {
 
 static int take_guard(struct server *server, const struct chan_message *message, int fd)
 {
-	(void)server, (void)message;
-	return fd < 0 ? 0 : -EBADMSG;
+	return fd < 0 ? share_guard(server->share, slice_of(message->body, message->body_len)) : -EBADMSG;
 }
 
 /* From the file's begin, wherever its offset is. */
@@ -165,6 +164,14 @@ int server_turn(struct server *server)
 	return ready[0].revents ? take_message(server) : 0;
 }
 
+/* What does not fit into the channel now is not told: the guest must not have to wait for that. */
+static void tell(void *owner, struct slice note)
+{
+	const struct server *server = owner;
+
+	(void)chan_send(server->channel, CHAN_SHARE_NOTE, 0, 0, note, -1);
+}
+
 int server_new(struct share *share, int channel, struct server **ret)
 {
 	int r = fd_set_nonblock(channel);
@@ -173,6 +180,7 @@ int server_new(struct share *share, int channel, struct server **ret)
 	if (!server)
 		return r < 0 ? r : -ENOMEM;
 	*server = (struct server){.share = share, .channel = channel};
+	share_on_note(share, tell, server);
 	*ret = server;
 	return 0;
 }

@@ -54,6 +54,7 @@ static int give_up_calls(void)
 		SCMP_SYS(lseek),
 		SCMP_SYS(ftruncate),
 		SCMP_SYS(fallocate),
+		SCMP_SYS(fchmod),
 		SCMP_SYS(fchmodat),
 		SCMP_SYS(utimensat),
 		SCMP_SYS(fsync),

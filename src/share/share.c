@@ -119,8 +119,11 @@ int share_handle(struct share *share, struct slice message, struct buf *reply)
 	if (r < 0)
 		return r;
 	request_open(message, &request);
+	share->message = message;
 	row = request.head.opcode < array_len(rows) ? &rows[request.head.opcode] : NULL;
 	r = run(share, row, &request, reply);
+	if (r == -EINPROGRESS)
+		r = OP_LATER;
 	if (r == OP_LATER || (row && row->is_silent)) {
 		buf_cut(reply, before);
 		return r == OP_LATER ? SHARE_LATER : 0;
@@ -381,6 +384,7 @@ void share_free(struct share *share)
 	pool_free(share->pool);
 	watch_free(steal(&share->watch));
 	tell_done(&share->tell);
+	guard_done(&share->guard);
 	inodes_free(share->inodes);
 	changes_free(share->changes);
 	if (share->proc_fds >= 0)

@@ -34,6 +34,13 @@ void share_number_from(struct share *share, uint64_t place);
  * come again, and whatever it believes is looked at again. */
 void share_continue(struct share *share);
 
+/* Takes over one line of the person's rules for guarded paths (wire/guard.h), or "reset". -EINVAL: it is
+ * none. */
+int share_guard(struct share *share, struct slice line);
+
+/* What was refused is told, as one object of JSON each; not all of it where there is much. */
+void share_on_note(struct share *share, void (*on_note)(void *owner, struct slice note), void *owner);
+
 /*
  * Serves one whole message (request_frame() in request.h) and appends the answer, if it has one. Negative
  * only when there is no memory for it: then nothing is appended. SHARE_LATER: a thread is at it, and
