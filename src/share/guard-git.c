@@ -306,29 +306,34 @@ static bool cut(struct slice *text, const char *begin)
 	return true;
 }
 
-/* The entry of a worktree that the path leads to or into: what stands before ends with /worktrees. */
-static bool find_worktree(const char *path, struct slice *ret_entry)
+/* The entry of a worktree, in a folder of git's, that the path leads to or into. */
+static bool find_worktree(struct share *share, const char *path, struct slice *ret_entry)
 {
-	struct slice rest = slice_text(path);
+	struct slice rest = slice_text(path), last = {NULL, 0};
 
 	while (rest.len > 0) {
-		if (!is_name(guard_next(&rest), ".git"))
-			continue;
-		if (is_name(guard_next(&rest), "worktrees") && rest.len > 0) {
+		struct slice folder = slice_of(path, strlen(path) - rest.len);
+		struct slice name = guard_next(&rest);
+
+		if (folder.len > 0)
+			folder.len--;
+		if (is_name(name, "worktrees") && rest.len > 0 &&
+		    (is_name(last, ".git") || guard_is_git(folder, share))) {
 			(void)guard_next(&rest);
 			*ret_entry = slice_of(path, strlen(path) - rest.len - (rest.len > 0));
 			return true;
 		}
+		last = name;
 	}
 	return false;
 }
 
 /* Git keeps there what belongs to submodules and worktrees; what is guarded in it is so by these names. */
-static bool is_kept_by_git(const char *path)
+static bool is_kept_by_git(struct share *share, const char *path)
 {
 	struct slice rest = slice_text(path), entry;
 
-	if (find_worktree(path, &entry))
+	if (find_worktree(share, path, &entry))
 		return entry.len == strlen(path);
 	while (rest.len > 0)
 		if (is_name(guard_next(&rest), ".git") && is_name(guard_next(&rest), "modules"))
@@ -342,7 +347,7 @@ static bool is_sound_target(struct share *share, const char *path)
 
 	if (fd < 0 && fd != -ENOENT)
 		return false;
-	return is_kept_by_git(path) || guard_is_git(slice_text(path), share);
+	return is_kept_by_git(share, path) || guard_is_git(slice_text(path), share);
 }
 
 bool guard_pointer_is_sound(struct share *share, const char *path, struct slice text)
@@ -364,7 +369,7 @@ bool guard_is_of_other_worktree(struct share *share, const char *path)
 	struct slice entry;
 	autofd int fd = -1;
 
-	if (!find_worktree(path, &entry))
+	if (!find_worktree(share, path, &entry))
 		return false;
 	memcpy(folder, entry.ptr, entry.len);
 	folder[entry.len] = '\0';

@@ -14,15 +14,19 @@ static const char *const act_names[ACTS] = {
 	[ACT_MOVE_FROM] = "rename", [ACT_MOVE_ONTO] = "rename",
 };
 
-static uint64_t hash_of(const char *path, const char *act)
+static uint64_t hash_more(uint64_t hash, const char *text)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL;
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ULL;
+	return hash * 0x100000001b3ULL;
+}
 
-	for (; *path; path++)
-		hash = (hash ^ (unsigned char)*path) * 0x100000001b3ULL;
-	for (; *act; act++)
-		hash = (hash ^ (unsigned char)*act) * 0x100000001b3ULL;
-	return hash;
+static uint64_t hash_of(const char *path, const char *act, const char *detail)
+{
+	uint64_t hash = hash_more(0xcbf29ce484222325ULL, path);
+
+	hash = hash_more(hash, act);
+	return detail ? hash_more(hash, detail) : hash;
 }
 
 /* The guest decides how often it is refused something, but not how much is written about it. */
@@ -71,7 +75,7 @@ int guard_refuse(struct share *share, const char *path, enum judge_act act, cons
 	auto_buf struct buf note = {0};
 	int r;
 
-	if (!guard->on_note || !is_new(guard, hash_of(path, act_names[act])))
+	if (!guard->on_note || !is_new(guard, hash_of(path, act_names[act], detail)))
 		return -EACCES;
 	r = buf_append(&note, slice_text("{\"event\":\"guard\",\"path\":"));
 	r = r < 0 ? r : append_string(&note, path);
