@@ -278,20 +278,63 @@ static void test_large_messages(void **state)
 	assert_memory_equal(client->body.ptr, bytes, BIG_BYTES);
 }
 
-static void test_jail(void **state)
+static void expect_jailed(const char *thread)
 {
-	struct place *place = *state;
 	auto_buf struct buf status = {0};
-	char path[64];
-	uint64_t node;
+	char path[300];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", place->pid);
+	snprintf(path, sizeof(path), "%s/status", thread);
 	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(fd_read_all(fd, 65536, &status), 0);
 	assert_non_null(strstr(buf_text(&status), "Seccomp:\t2"));
 	assert_non_null(strstr(buf_text(&status), "NoNewPrivs:\t1"));
 	assert_non_null(strstr(buf_text(&status), "CapEff:\t0000000000000000"));
+}
+
+/* Every thread of it. */
+static void test_jail(void **state)
+{
+	struct place *place = *state;
+	const struct dirent *entry;
+	unsigned n_threads = 0;
+	char path[64];
+	uint64_t node;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", place->pid);
+	auto_dir DIR *dir = opendir(path);
+	while ((entry = readdir(dir))) {
+		char thread[280];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(thread, sizeof(thread), "/proc/%d/task/%.200s", place->pid, entry->d_name);
+		expect_jailed(thread);
+		n_threads++;
+	}
+	assert_true(n_threads > 1);
 	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+}
+
+/* What threads do is left to them: what is not in memory is read, and what is large is written, by one. */
+static void test_threads(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	struct fuse_fsync_in sync_in = {.fh = 0};
+	autofree char *bytes = calloc(1, BIG_BYTES);
+	uint64_t node, handle;
+
+	assert_int_equal(client_create(client, ROOT, "big", O_RDWR, 0644, &node, &handle), 0);
+	assert_int_equal(client_write(client, node, 0, 0, slice_of(bytes, BIG_BYTES)), 0);
+	assert_int_equal(client_ask(client, FUSE_FSYNC, node, STRUCT(sync_in), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_FSYNCDIR, ROOT, STRUCT(sync_in), NONE, NONE), 0);
+	{
+		autofd int fd = openat(place->dir, "big", O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	}
+	assert_int_equal(client_read(client, node, 0, 0, BIG_BYTES), 0);
+	assert_int_equal(client->body.len, BIG_BYTES);
 }
 
 static void test_read_only(void **state)
@@ -494,6 +537,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_operation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_jail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_read_only, set_up_read_only, tear_down),
 		cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
