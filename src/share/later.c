@@ -61,11 +61,6 @@ bool share_is_busy(const struct share *share)
 			       pool_bytes(share->pool) + links->waiting_bytes >= JOBS_MAX_BYTES);
 }
 
-bool share_is_idle(const struct share *share)
-{
-	return !share->pool || pool_count(share->pool) == 0;
-}
-
 int share_wake_fd(const struct share *share)
 {
 	return share->pool ? pool_fd(share->pool) : -1;

@@ -61,9 +61,8 @@ int share_wake_fd(const struct share *share);
 /* Appends one answer and returns 1, or 0 where there is none (yet, or with waits: at all). */
 int share_collect(struct share *share, bool waits, struct buf *reply);
 
-/* True while there is so much to do that no more requests are to be handed over; while there is nothing. */
+/* True while there is so much to do that no more requests are to be handed over. */
 bool share_is_busy(const struct share *share);
-bool share_is_idle(const struct share *share);
 
 /* Appends what the guest has changed (changes_write() in changes.h). */
 int share_diff(struct share *share, struct buf *into);
