@@ -144,3 +144,27 @@ int guard_parse(struct slice line, struct guard_rule *ret)
 	*ret = (struct guard_rule){.allows = allows, .pattern = line};
 	return 0;
 }
+
+static struct slice trim(struct slice line)
+{
+	while (line.len > 0 && (*line.ptr == ' ' || *line.ptr == '\t'))
+		line = slice_skip(line, 1);
+	while (line.len > 0 && line.ptr[line.len - 1] && strchr(" \t\r", line.ptr[line.len - 1]))
+		line.len--;
+	return line;
+}
+
+int guard_take(struct slice *text, unsigned *line, struct slice *ret_line, struct guard_rule *ret)
+{
+	while (text->len > 0) {
+		const char *end = memchr(text->ptr, '\n', text->len);
+		struct slice all = {text->ptr, end ? (size_t)(end - text->ptr) : text->len};
+
+		*text = slice_skip(*text, all.len + (end ? 1 : 0));
+		++*line;
+		*ret_line = trim(all);
+		if (ret_line->len > 0 && *ret_line->ptr != '#')
+			return guard_parse(*ret_line, ret) < 0 ? -EINVAL : 1;
+	}
+	return 0;
+}

@@ -56,5 +56,12 @@ struct guard_rule {
 /* One line of the person's. -EINVAL: it is no rule. */
 int guard_parse(struct slice line, struct guard_rule *ret);
 
+/*
+ * Takes the next rule off the text of the person's file, over empty lines and comments (#). 1; 0: there is
+ * none; -EINVAL: the line is none, and what is left begins behind it. *line counts the lines that were taken,
+ * and *ret_line is the last.
+ */
+int guard_take(struct slice *text, unsigned *line, struct slice *ret_line, struct guard_rule *ret);
+
 /* Takes the first component of the path, and its slash, off *path. */
 struct slice guard_next(struct slice *path);
