@@ -158,50 +158,73 @@ static int tell_all(const struct paths *paths, struct slice text, struct err *er
 	return result;
 }
 
-static int check_pattern(const char *verb, const char *pattern, struct buf *rule, struct err *err)
+static int check_pattern(const char *pattern, struct err *err)
 {
-	struct guard_rule parsed;
-	int r = buf_printf(rule, "%s %s", verb, pattern);
+	if (text_is_line(pattern) && guard_is_pattern(slice_text(pattern)))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "'%s' is no pattern: it is a path from the folder's root, without '.' and '..' and "
+		       "without a "
+		       "slash at its begin or end",
+		       pattern);
+}
+
+static int check_count(struct slice text, struct err *err)
+{
+	struct guard_rule rule;
+	struct slice line;
+	unsigned number = 0, count = 0;
+
+	while (guard_take(&text, &number, &line, &rule) > 0)
+		count++;
+	return count <= GUARD_RULES_MAX
+		       ? 0
+		       : err_set(err, -E2BIG,
+				 "there can be %d rules of yours: a pattern with stars says more",
+				 GUARD_RULES_MAX);
+}
+
+static int add_rule(const char *verb, const char *pattern, struct slice text, struct buf *ret,
+		    struct err *err)
+{
+	auto_buf struct buf rule = {0};
+	int r = check_pattern(pattern, err);
 
 	if (r < 0)
 		return r;
-	if (text_is_line(pattern) && guard_parse(buf_slice(rule), &parsed) == 0)
-		return 0;
-	return err_set(
-		err, -EINVAL,
-		"'%s' is no pattern: it is a path from the folder's root, without '.' and '..' and without a "
-		"slash at its begin or end",
-		pattern);
+	r = buf_printf(&rule, "%s %s", verb, pattern);
+	r = r < 0 ? r : guard_file_add(text, buf_text(&rule), ret);
+	return r < 0 ? err_errno(err, r, "cannot change the rules") : 0;
 }
 
-/* What the words say makes *ret of text. */
-static int edit(const struct words *words, struct slice text, struct buf *ret, struct err *err)
+static int remove_rule(const char *pattern, struct slice text, struct buf *ret, struct err *err)
+{
+	int r = guard_file_remove(text, pattern, ret);
+
+	if (r == 0)
+		return err_set(err, -ENOENT, "there is no rule of yours for '%s': 'sbx guard ls' shows them",
+			       pattern);
+	return r < 0 ? err_errno(err, r, "cannot change the rules") : 0;
+}
+
+/* Makes of the text what the words say. */
+static int edit(const struct words *words, struct buf *text, struct err *err)
 {
 	const char *verb = strcmp(words->items[0], "add") == 0 ? "guard" : words->items[0];
-	auto_buf struct buf last = {0};
-	int r = buf_append(&last, text);
 
-	for (int i = 1; r >= 0 && i < words->count; i++) {
-		auto_buf struct buf rule = {0};
+	for (int i = 1; i < words->count; i++) {
+		auto_buf struct buf next = {0}, last = *text;
+		int r = strcmp(verb, "rm") == 0
+				? remove_rule(words->items[i], buf_slice(text), &next, err)
+				: add_rule(verb, words->items[i], buf_slice(text), &next, err);
 
-		buf_clear(ret);
-		if (strcmp(verb, "rm") == 0) {
-			r = guard_file_remove(buf_slice(&last), words->items[i], ret);
-			if (r == 0)
-				return err_set(
-					err, -ENOENT,
-					"there is no rule of yours for '%s': 'sbx guard ls' shows them",
-					words->items[i]);
-		} else {
-			r = check_pattern(verb, words->items[i], &rule, err);
-			if (r < 0)
-				return r;
-			r = guard_file_add(buf_slice(&last), buf_text(&rule), ret);
-		}
-		buf_clear(&last);
-		r = r < 0 ? r : buf_append(&last, buf_slice(ret));
+		buf_init(text);
+		if (r < 0)
+			return r;
+		*text = next;
+		buf_init(&next);
 	}
-	return r < 0 ? err_errno(err, r, "cannot change the rules") : 0;
+	return check_count(buf_slice(text), err);
 }
 
 static int read_rules(const struct paths *paths, int *ret_dir, struct buf *ret, struct err *err)
@@ -216,7 +239,7 @@ static int read_rules(const struct paths *paths, int *ret_dir, struct buf *ret, 
 
 static int change(const struct paths *paths, const struct words *words, struct err *err)
 {
-	auto_buf struct buf text = {0}, next = {0};
+	auto_buf struct buf text = {0};
 	autofd int dir = file_open_dir(AT_FDCWD, paths->config), reading = -1;
 	int r = dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0
 			? err_set(err, -EBUSY, "another command changes the rules: try again in a moment")
@@ -224,9 +247,9 @@ static int change(const struct paths *paths, const struct words *words, struct e
 
 	r = r < 0 ? r : read_rules(paths, &reading, &text, err);
 	r = r < 0 ? r : guard_file_check(buf_slice(&text), err);
-	r = r < 0 ? r : edit(words, buf_slice(&text), &next, err);
-	r = r < 0 ? r : file_write_atomic(dir, "guard", 0600, buf_slice(&next), err);
-	return r < 0 ? r : tell_all(paths, buf_slice(&next), err);
+	r = r < 0 ? r : edit(words, &text, err);
+	r = r < 0 ? r : file_write_atomic(dir, "guard", 0600, buf_slice(&text), err);
+	return r < 0 ? r : tell_all(paths, buf_slice(&text), err);
 }
 
 static int obey(const struct guard_call *call, const struct words *words, struct err *err)

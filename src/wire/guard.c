@@ -116,7 +116,7 @@ enum guard_match guard_match(struct slice pattern, struct slice path, bool folds
 	return slice_is(guard_next(&whole), "**") ? GUARD_NO_MATCH : GUARD_MATCH_BELOW;
 }
 
-static bool is_pattern(struct slice pattern)
+bool guard_is_pattern(struct slice pattern)
 {
 	if (pattern.len == 0 || pattern.len > GUARD_PATTERN_MAX_BYTES || pattern.ptr[pattern.len - 1] == '/')
 		return false;
@@ -139,7 +139,7 @@ int guard_parse(struct slice line, struct guard_rule *ret)
 	if (!allows && (line.len <= 6 || memcmp(line.ptr, "guard ", 6) != 0))
 		return -EINVAL;
 	line = slice_skip(line, 6);
-	if (!is_pattern(line))
+	if (!guard_is_pattern(line))
 		return -EINVAL;
 	*ret = (struct guard_rule){.allows = allows, .pattern = line};
 	return 0;

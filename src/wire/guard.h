@@ -10,7 +10,7 @@
 
 #include "base/slice.h"
 
-enum { GUARD_PATTERN_MAX_BYTES = 1024 };
+enum { GUARD_PATTERN_MAX_BYTES = 1024, GUARD_RULES_MAX = 200 };
 
 /* Where a row of the table counts from. */
 enum guard_anchor {
@@ -47,6 +47,8 @@ enum guard_match { GUARD_NO_MATCH, GUARD_MATCH_BELOW, GUARD_MATCH };
  * matches wherever a folder is moved to: nothing is said of what is below then.
  */
 enum guard_match guard_match(struct slice pattern, struct slice path, bool folds_case);
+
+bool guard_is_pattern(struct slice pattern);
 
 struct guard_rule {
 	bool allows;

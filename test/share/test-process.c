@@ -508,6 +508,34 @@ static void test_diff(void **state)
 	expect_diff(place, "{\"path\":\"file\",\"change\":\"modified\",\"size\":10}\n");
 }
 
+/* What is refused is told, and what the supervisor says counts from then on. */
+static void test_guard(void **state)
+{
+	struct place *place = *state;
+	struct pollfd ready = {.fd = place->channel, .events = POLLIN};
+	struct chan_message message;
+	uint64_t node, handle;
+	int fd;
+
+	assert_int_equal(chan_send(place->channel, CHAN_SHARE_GUARD, 0, 0, slice_text("guard secrets"), -1),
+			 0);
+	tell(place, CHAN_SHARE_SAVE, 0, place->dir);
+	assert_int_equal(hear_done(place), EBADF); /* the rule has been read by now */
+	assert_int_equal(client_mkdir(&place->client, ROOT, "secrets", &node), -EACCES);
+	assert_int_equal(poll(&ready, 1, LIMIT_MS), 1);
+	assert_int_equal(chan_receive(place->channel, &message, &fd), 1);
+	assert_int_equal(message.kind, CHAN_SHARE_NOTE);
+	assert_string_equal(message.body,
+			    "{\"event\":\"guard\",\"path\":\"secrets\",\"operation\":\"mkdir\"}");
+	assert_int_equal(linkat(place->dir, "file", place->dir, "second", 0), 0);
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	assert_int_equal(client_write(&place->client, node, 0, 0, slice_text("changed")), 0);
+	assert_int_equal(client_mkdir(&place->client, ROOT, ".git", &node), 0);
+	assert_int_equal(client_create(&place->client, node, "config.lock", O_RDWR, 0644, &handle, &handle),
+			 0);
+	assert_int_equal(client_rename(&place->client, node, "config.lock", node, "config", 0), 0);
+}
+
 /* One file that is shared alone. */
 static void test_single_file(void **state)
 {
@@ -547,6 +575,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_kind_on_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_next_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_diff, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_guard, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_single_file, set_up, tear_down),
 	};
 
