@@ -167,27 +167,36 @@ static struct inode *folder_of(const struct inode *inode)
 	return inode->parent && !strchr(inode->name, '/') ? inode->parent : NULL;
 }
 
-/* Whether it is still there by the name that it is known by, and what it was when the guest was told of it.
- */
-static int look(struct share *share, struct inode *inode, struct buf *into)
+/* By the name that it is known by, which else is told to be another's; or wherever it is now. */
+static int find(struct share *share, struct inode *inode, struct statx *ret, struct buf *into)
 {
 	struct inode *folder = folder_of(inode);
-	bool is_changed = true;
-	struct statx info;
-	int fd, r = 0;
+	int at, r = 0;
 
-	if (folder)
+	if (folder) {
 		(void)watch_begin(share, folder);
-	if (folder && !reach_is_in_place(share, inode)) {
+		at = reach_fd(share, folder);
+		if (at >= 0 && reach_stat_at(at, inode->name, ret) == 0 && inode_is(inode, ret)) {
+			watch_found(share, inode, folder, at, inode->name, ret);
+			return 0;
+		}
 		r = notice_entry(into, folder->id, slice_text(inode->name));
-		folder = NULL;
 	}
-	fd = reach_fd(share, inode);
-	if (fd >= 0 && reach_stat_at(fd, "", &info) == 0) {
-		watch_found(share, inode, folder, fd, "", &info);
-		is_changed = watch_state(&info) != inode->watched.told;
-	}
-	return r < 0 || !is_changed ? r : notice_inode(into, inode->id, true);
+	at = r < 0 ? r : reach_fd(share, inode);
+	r = at < 0 ? at : reach_stat_at(at, "", ret);
+	if (r == 0)
+		watch_found(share, inode, NULL, at, "", ret);
+	return r;
+}
+
+static int look(struct share *share, struct inode *inode, struct buf *into)
+{
+	struct statx info;
+	int r = find(share, inode, &info, into);
+
+	if (r == -ENOMEM || (r == 0 && watch_state(&info) == inode->watched.told))
+		return r;
+	return notice_inode(into, inode->id, true);
 }
 
 static int look_on(struct share *share, struct buf *into)
@@ -276,7 +285,7 @@ const char *tell_complaint(struct share *share)
 	if (complaint || !share->watch || !share->watch->was_full || tell->has_complained)
 		return complaint;
 	tell->has_complained = true;
-	return "this host has no room to watch more folders (fs.fanotify.max_user_marks): changes made on "
-	       "the "
-	       "host in some of them show inside after a second";
+	return "there are more folders than can be watched (fs.fanotify.max_user_marks): changes made on the "
+	       "host "
+	       "in some of them show inside after a second";
 }

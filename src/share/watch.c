@@ -12,8 +12,11 @@
 #include <sys/fanotify.h>
 #include <sys/vfs.h>
 
-/* Files leave room for folders. */
-enum { FILES_MAX = 16384, REST_MS = 10000, HANDLE_MAX_BYTES = 128 };
+/*
+ * Each mark keeps an inode in the host kernel's memory, and all sandboxes of a user share what he may have.
+ * Files leave room for folders.
+ */
+enum { FOLDERS_MAX = 65536, FILES_MAX = 16384, REST_MS = 10000, HANDLE_MAX_BYTES = 128 };
 
 /* Since Linux 6.5: the handle as fanotify tells it, also where it cannot be opened. */
 #ifndef AT_HANDLE_FID
@@ -114,11 +117,26 @@ static uint64_t events_of(const struct inode *inode)
 	       (inode->id == INODE_ROOT ? FAN_MOVE_SELF : 0);
 }
 
-static bool may_begin(const struct watch *watch, const struct inode *inode)
+static size_t *count_of(struct watch *watch, const struct inode *inode)
+{
+	return inode->type == S_IFDIR ? &watch->n_folders : &watch->n_files;
+}
+
+static bool has_room(struct watch *watch, const struct inode *inode)
+{
+	if (inode->type != S_IFDIR)
+		return watch->n_files < FILES_MAX;
+	if (watch->n_folders < watch->max_folders)
+		return true;
+	watch->was_full = true;
+	return false;
+}
+
+static bool may_begin(struct watch *watch, const struct inode *inode)
 {
 	if (inode->watched.is_marked || inode->watched.is_refused)
 		return false;
-	if (inode->type != S_IFDIR && (inode->type != S_IFREG || watch->n_files >= FILES_MAX))
+	if ((inode->type != S_IFDIR && inode->type != S_IFREG) || !has_room(watch, inode))
 		return false;
 	return watch->rest_ms == 0 || clock_ms() >= watch->rest_ms;
 }
@@ -150,7 +168,7 @@ bool watch_begin(struct share *share, struct inode *inode)
 	watch->was_full |= is_full;
 	inode->watched.is_refused = r < 0 && !is_full;
 	inode->watched.is_marked = r == 0;
-	watch->n_files += r == 0 && inode->type != S_IFDIR;
+	*count_of(watch, inode) += r == 0;
 	return r == 0;
 }
 
@@ -165,7 +183,7 @@ void watch_end(struct share *share, struct inode *inode)
 	if (!inode->watched.is_marked)
 		return;
 	(void)set_mark(share, inode, FAN_MARK_REMOVE, events_of(inode));
-	watch->n_files -= inode->type != S_IFDIR;
+	--*count_of(watch, inode);
 }
 
 void watch_found(struct share *share, struct inode *inode, const struct inode *dir, int at, const char *name,
@@ -242,7 +260,7 @@ int share_watch(struct share *share, int group)
 		close(group);
 		return -ENOMEM;
 	}
-	*watch = (struct watch){.group = group, .pid = getpid()};
+	*watch = (struct watch){.group = group, .pid = getpid(), .max_folders = FOLDERS_MAX};
 	map_init(&watch->ids);
 	share->watch = watch;
 	if (is_local(root->fd) && watch_begin(share, root))

@@ -21,9 +21,9 @@ struct share;
 struct watch {
 	int group; /* owned; fanotify's */
 	int32_t pid;
-	struct map ids;  /* the inodes' numbers by their handles */
-	size_t n_files;  /* that are watched themselves */
-	int64_t rest_ms; /* until then the host has no room for more; 0: it has */
+	struct map ids;                         /* the inodes' numbers by their handles */
+	size_t n_folders, n_files, max_folders; /* that are watched; that may be */
+	int64_t rest_ms;                        /* until then the host has no room for more; 0: it has */
 	bool was_full;
 	struct buf found; /* notices of changes that were seen without an event */
 };

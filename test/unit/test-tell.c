@@ -457,6 +457,23 @@ static int run_limited(struct place *place)
 	return complaint && strstr(complaint, "max_user_marks") && !tell_complaint(place->share) ? 0 : 4;
 }
 
+static void test_own_limit(void **state)
+{
+	struct place *place = watched(state);
+	uint64_t first, second;
+
+	place->share->watch->max_folders = 2;
+	first = look(&place->client, ROOT, "folder");
+	assert_int_equal(mkdirat(place->dir, "second", 0755), 0);
+	second = look(&place->client, ROOT, "second");
+	write_at(place->dir, "folder/file", "");
+	write_at(place->dir, "second/file", "");
+	assert_true(is_kept(place, first, "file", WATCH_LONG_SECONDS));
+	assert_true(is_kept(place, second, "file", WATCH_SHORT_SECONDS));
+	assert_non_null(tell_complaint(place->share));
+	assert_null(tell_complaint(place->share));
+}
+
 static int status_of(struct place *place, int (*run)(struct place *place))
 {
 	pid_t pid = fork();
@@ -707,6 +724,7 @@ int main(void)
 		watched_test(test_forgotten_folder),
 		watched_test(test_other_name),
 		watched_test(test_overflow),
+		watched_test(test_own_limit),
 		cmocka_unit_test_setup_teardown(test_limit, set_up, tear_down_watched),
 		cmocka_unit_test_setup_teardown(test_ordinary_user, set_up, tear_down_watched),
 		cmocka_unit_test(test_file_system_that_tells_nothing),
