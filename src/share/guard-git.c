@@ -104,6 +104,7 @@ static void become(struct share *share, struct inode *inode, const struct guard_
 	if (inodes_put(share->inodes, inode, at->dir, at->name) < 0)
 		return;
 	watch_found(share, inode, at->dir, dir, at->name, &info);
+	watch_changed(share, inode);
 	(void)owner_write(share, inode, uid, gid);
 }
 

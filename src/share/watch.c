@@ -186,6 +186,12 @@ void watch_end(struct share *share, struct inode *inode)
 	--*count_of(watch, inode);
 }
 
+void watch_changed(struct share *share, const struct inode *inode)
+{
+	if (share->watch)
+		(void)notice_inode(&share->watch->found, inode->id, true);
+}
+
 void watch_found(struct share *share, struct inode *inode, const struct inode *dir, int at, const char *name,
 		 struct statx *info)
 {
@@ -245,7 +251,7 @@ uint32_t watch_attr_seconds(struct share *share, struct inode *inode, const stru
 	if (is_covered(share, inode, info))
 		return WATCH_LONG_SECONDS;
 	if (told && told != inode->watched.told)
-		(void)notice_inode(&share->watch->found, inode->id, true);
+		watch_changed(share, inode);
 	return WATCH_SHORT_SECONDS;
 }
 

@@ -48,8 +48,11 @@ void watch_found(struct share *share, struct inode *inode, const struct inode *d
 /* reach_stat(), with the inode watched before, if it can be. */
 int watch_stat(struct share *share, struct inode *inode, struct statx *ret);
 
-/* The inode is to be forgotten. */
+/* The inode is to be forgotten, or to stand for another file. */
 void watch_end(struct share *share, struct inode *inode);
+
+/* It is not what the guest believes, though nobody but this process has changed it. */
+void watch_changed(struct share *share, const struct inode *inode);
 
 /* How long what the folder has under a name, or that it has none, may be kept. */
 uint32_t watch_name_seconds(const struct inode *dir);

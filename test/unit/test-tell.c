@@ -250,6 +250,33 @@ static void test_names(void **state)
 	expect_told(place, "entry 1 ' '\n", 0);
 }
 
+static void write_config(struct place *place)
+{
+	write_at(place->dir, ".git/config", "[user]\n\tname = other\n");
+}
+
+/* The server puts a copy of what the guest has written into its place: the guest's number means that. */
+static void test_file_that_becomes_a_copy(void **state)
+{
+	struct place *place = watched(state);
+	struct client *client = &place->client;
+	uint64_t git, config, handle;
+	struct stat before, after;
+
+	assert_int_equal(client_mkdir(client, ROOT, ".git", &git), 0);
+	assert_int_equal(client_create(client, git, "config.lock", O_RDWR, 0644, &config, &handle), 0);
+	assert_int_equal(client_write(client, config, handle, 0, slice_text("[user]\n\tname = one\n")), 0);
+	assert_int_equal(fstatat(place->dir, ".git/config.lock", &before, 0), 0);
+	assert_int_equal(client_rename(client, git, "config.lock", git, "config", 0), 0);
+	assert_int_equal(fstatat(place->dir, ".git/config", &after, 0), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
+	expect_told(place, "content %d\n", config);
+	hear_all(place);
+	buf_clear(&told);
+	elsewhere(place, write_config);
+	expect_told(place, "content %d\n", config);
+}
+
 static void remove_file(struct place *place)
 {
 	if (unlinkat(place->dir, "file", 0) < 0)
@@ -717,6 +744,7 @@ int main(void)
 		watched_test(test_soon),
 		watched_test(test_own_changes),
 		watched_test(test_names),
+		watched_test(test_file_that_becomes_a_copy),
 		watched_test(test_removed),
 		watched_test(test_replaced),
 		watched_test(test_found_before_it_is_told),
