@@ -16,6 +16,7 @@ MEMORY_MIB = 4096
 DISK_BYTES = 24 << 30
 HIGH_FD = 64  # above those that are given fixed numbers
 BOOT_LIMIT_S, GRACE_S, STEP_S = 180, 60, 0.05
+TAIL_BYTES = 2000  # of a log, where something went wrong
 FILES_MAX = 1 << 19  # what a session has in the usual distributions; containers and CI often have less
 VIRTIOFSD = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"]
 LOCAL, OURS, THEIRS = "/bench/local", "/mnt/share", "/mnt/virtiofs"
@@ -112,7 +113,7 @@ class Machine:
         end = time.monotonic() + GRACE_S
         while not path.exists():
             if process.poll() is not None or time.monotonic() > end:
-                raise Lost((self.work / "virtiofsd.log").read_text(encoding="utf-8", errors="replace"))
+                raise Lost(self.tail("virtiofsd.log"))
             time.sleep(STEP_S)
         return path
 
@@ -168,7 +169,7 @@ class Machine:
                 raise Lost(f"no answer in {limit_s} s")
             more = self.port.recv(4096)
             if not more:
-                raise Lost("QEMU is gone: " + (self.work / "qemu.log").read_text(encoding="utf-8", errors="replace"))
+                raise Lost(f"the machine is gone: {self.tail('qemu.log')}{self.tail('console')}")
             line += more
         return line.decode().strip()
 
@@ -181,7 +182,10 @@ class Machine:
     def must(self, command, limit_s=120, as_root=False):
         status = self.run(command, limit_s, as_root)[1]
         if status != 0:
-            raise Lost(f"'{command}' ended with {status}: {self.console()[-2000:]}")
+            raise Lost(f"'{command}' ended with {status}: {self.tail('console')}")
+
+    def tail(self, name):
+        return (self.work / name).read_text(encoding="utf-8", errors="replace")[-TAIL_BYTES:]
 
     def console(self):
         return (self.work / "console").read_text(encoding="utf-8", errors="replace")
