@@ -165,7 +165,9 @@ int op_tmpfile(struct share *share, struct request *request, struct buf *out)
 		return r;
 	if ((in.flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
-	fd = openat(dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, share_mode(in.mode & ~in.umask));
+	/* O_EXCL: it never gets a name. */
+	fd = openat(dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC | ((int)in.flags & O_EXCL),
+		    share_mode(in.mode & ~in.umask));
 	if (fd < 0)
 		return -errno;
 	r = know_made(share, &request->head, fd, NULL, NULL, &entry);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 /* 40 random bits say where a server's numbers begin. */
 enum { FILES_MAX = 1 << 17, THREADS = 4, NUMBER_SHIFT = 24, NUMBER_ROOM_BITS = 20 };
@@ -140,6 +141,8 @@ int main(int argc, char **argv)
 
 	log_open("sbx-share");
 	signal(SIGPIPE, SIG_IGN);
+	/* The guest's own has been applied to the modes that it asks for. */
+	umask(0);
 	r = argc == 2 ? give_up_files(is_read_only) : -EINVAL;
 	r = r < 0 ? r : share_new(SHARE_ROOT_FD, is_read_only, &share);
 	r = r < 0 ? r : watch(share);

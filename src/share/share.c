@@ -260,7 +260,8 @@ int share_look(struct share *share, struct inode *dir, const char *name, struct 
 int share_know_file(struct share *share, int file, struct inode *dir, const char *name,
 		    struct fuse_entry_out *ret)
 {
-	(void)watch_begin(share, dir);
+	if (dir)
+		(void)watch_begin(share, dir);
 	return know(share, file, "", dir, name, ret);
 }
 

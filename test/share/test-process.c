@@ -260,6 +260,36 @@ static void test_every_operation(void **state)
 	assert_int_equal(client_ask(client, FUSE_RMDIR, ROOT, client_name("folder"), NONE, NONE), 0);
 }
 
+/* What was started with another umask gives the modes that the guest asks for. */
+static void test_modes(void **state)
+{
+	struct place *place = *state;
+	uint64_t node, handle;
+	struct stat info;
+
+	assert_int_equal(client_create(&place->client, ROOT, "open", O_RDWR, 0666, &node, &handle), 0);
+	assert_int_equal(fstatat(place->dir, "open", &info, 0), 0);
+	assert_int_equal(info.st_mode & 07777, 0666);
+}
+
+static void test_without_a_name(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	struct fuse_create_in in = {.flags = O_RDWR, .mode = 0100600};
+	struct fuse_link_in link;
+
+	assert_int_equal(client_ask(client, FUSE_TMPFILE, ROOT, STRUCT(in), client_name("ignored"), NONE), 0);
+	link.oldnodeid = client_entry(client, NULL);
+	assert_int_equal(client_write(client, link.oldnodeid, 0, 0, slice_text("whole")), 0);
+	assert_int_equal(client_ask(client, FUSE_LINK, ROOT, STRUCT(link), client_name("named"), NONE), 0);
+	in.flags |= O_EXCL;
+	assert_int_equal(client_ask(client, FUSE_TMPFILE, ROOT, STRUCT(in), client_name("ignored"), NONE), 0);
+	link.oldnodeid = client_entry(client, NULL);
+	assert_int_equal(client_ask(client, FUSE_LINK, ROOT, STRUCT(link), client_name("never"), NONE),
+			 -ENOENT);
+}
+
 static void test_large_messages(void **state)
 {
 	struct place *place = *state;
@@ -561,8 +591,11 @@ static void test_single_file(void **state)
 
 int main(void)
 {
+	umask(077);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_every_operation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_without_a_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_jail, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
