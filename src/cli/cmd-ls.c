@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { ANSWER_LIMIT_MS = 35 };
+enum { ANSWER_LIMIT_MS = 35, STATE_BYTES = 64 };
 
 struct ls_call {
 	bool is_json, is_quiet;
@@ -45,17 +45,24 @@ static json_t *shares_json(const struct sandbox *sandbox)
 	return array;
 }
 
+/* What was refused to it since it was started: a person is to look at the journal (sbx(1), Guarded files). */
+static json_int_t n_refused(const struct client_status *status)
+{
+	return json_integer_value(json_object_get(status->reply, "guarded"));
+}
+
 static json_t *row_json(const struct row *row, const struct client_status *status)
 {
 	const struct sandbox *sandbox = &row->sandbox;
 
 	if (row->is_damaged)
 		return json_pack("{s:s, s:s}", "name", status->name, "status", "damaged");
-	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", status->name,
-			 "agent", sandbox->agent, "status", client_state_names[status->state], "workspace",
-			 sandbox->workspace, "shares", shares_json(sandbox), "cpus",
+	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "name",
+			 status->name, "agent", sandbox->agent, "status", client_state_names[status->state],
+			 "workspace", sandbox->workspace, "shares", shares_json(sandbox), "cpus",
 			 (json_int_t)sandbox->cpus, "memory_mib", (json_int_t)sandbox->memory_mib, "disk_mib",
-			 (json_int_t)sandbox->disk_mib, "created", (json_int_t)sandbox->created, "accel",
+			 (json_int_t)sandbox->disk_mib, "created", (json_int_t)sandbox->created, "refused",
+			 n_refused(status), "accel",
 			 json_string_value(json_object_get(status->reply, "accel")), "pids",
 			 json_incref(json_object_get(status->reply, "pids")) ?: json_object());
 }
@@ -71,22 +78,34 @@ static void print_json(const struct row *list, const struct client_status *statu
 	json_decref(array);
 }
 
+static void describe_state(const struct row *row, const struct client_status *status, char ret[STATE_BYTES])
+{
+	const char *state = row->is_damaged ? "damaged" : client_state_names[status->state];
+	json_int_t refused = n_refused(status);
+
+	if (refused > 0)
+		snprintf(ret, STATE_BYTES, "%s, %lld refused", state, (long long)refused);
+	else
+		snprintf(ret, STATE_BYTES, "%s", state);
+}
+
 static void print_table(const struct row *list, const struct client_status *statuses, size_t count)
 {
 	size_t width = strlen("SANDBOX");
 
 	for (size_t i = 0; i < count; i++)
 		width = strlen(statuses[i].name) > width ? strlen(statuses[i].name) : width;
-	printf("%-*s  %-8s  %-13s  %s\n", (int)width, "SANDBOX", "AGENT", "STATUS", "WORKSPACE");
+	printf("%-*s  %-8s  %-20s  %s\n", (int)width, "SANDBOX", "AGENT", "STATUS", "WORKSPACE");
 	for (size_t i = 0; i < count; i++) {
 		const struct sandbox *sandbox = &list[i].sandbox;
 		auto_buf struct buf folder = {0};
+		char state[STATE_BYTES];
 
+		describe_state(&list[i], &statuses[i], state);
 		if (sandbox->workspace)
 			(void)text_printable(&folder, slice_text(sandbox->workspace), false);
-		printf("%-*s  %-8s  %-13s  %s\n", (int)width, statuses[i].name,
-		       sandbox->agent ? sandbox->agent : "-",
-		       list[i].is_damaged ? "damaged" : client_state_names[statuses[i].state],
+		printf("%-*s  %-8s  %-20s  %s\n", (int)width, statuses[i].name,
+		       sandbox->agent ? sandbox->agent : "-", state,
 		       folder.len > 0 ? buf_text(&folder) : "-");
 	}
 }
