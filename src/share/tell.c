@@ -107,20 +107,21 @@ static int take_events(struct share *share, struct slice bytes)
 	return r;
 }
 
-/* What is not read now is read after the pause. */
+/* What is not read now is read after the pause. 0 where there was nothing, 1 where there was. */
 static int read_events(struct share *share)
 {
 	static char bytes[READ_BYTES];
-	int r = 0;
+	int r = 0, found = 0;
 
 	for (int i = 0; r == 0 && i < READS_MAX; i++) {
 		ssize_t count = read(share->watch->group, bytes, sizeof(bytes));
 
 		if (count < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+			return errno == EAGAIN || errno == EINTR ? found : -errno;
 		r = take_events(share, slice_of(bytes, (size_t)count));
+		found = 1;
 	}
-	return r;
+	return r < 0 ? r : found;
 }
 
 static void throw_away(struct news *news)
@@ -225,9 +226,11 @@ static int tell_events(struct share *share, int64_t now, struct buf *into)
 		tell->n_notices = 0;
 	}
 	r = read_events(share);
+	/* Without a pause where nothing came: then the next event wakes, and no timer. */
+	tell->next_ms = r == 0 ? 0 : clock_ms() + PAUSE_MS;
+	r = r < 0 ? r : 0;
 	tell->n_notices += tell->news.n_notices;
 	tell->is_flooded |= tell->n_notices > NOTICES_MAX;
-	tell->next_ms = clock_ms() + PAUSE_MS;
 	if (r == 0 && !tell->is_flooded)
 		return news_write(&tell->news, into);
 	throw_away(&tell->news);
