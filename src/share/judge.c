@@ -105,15 +105,22 @@ static enum guard_place apply(const struct guard_row *row, struct slice rest, bo
 	return is_folder == (row->place == GUARD_HOOKS) ? row->place : GUARD_CLOSED;
 }
 
+/* Most names begin otherwise than all that is guarded. */
+static bool may_match(const struct guard_row *row, struct slice rest)
+{
+	return row->anchor != GUARD_ANYWHERE &&
+	       (row->pattern[0] == '*' || strncasecmp(row->pattern, rest.ptr, 1) == 0);
+}
+
 static enum guard_place look_up(struct slice folder, struct slice rest, bool is_folder,
 				const struct judge_view *view)
 {
 	enum guard_place place = GUARD_FREE;
 
 	for (const struct guard_row *row = guard_rows; row->pattern; row++) {
-		enum guard_match match = row->anchor == GUARD_ANYWHERE
-						 ? GUARD_NO_MATCH
-						 : guard_match(slice_text(row->pattern), rest, true);
+		enum guard_match match = may_match(row, rest)
+						 ? guard_match(slice_text(row->pattern), rest, true)
+						 : GUARD_NO_MATCH;
 
 		if (match == GUARD_NO_MATCH || (match == GUARD_MATCH_BELOW && place == GUARD_ABOVE) ||
 		    !is_at(row->anchor, folder, view))
