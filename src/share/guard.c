@@ -1,5 +1,7 @@
 #include "share/guard-parts.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,13 +150,34 @@ int guard_make(struct share *share, struct inode *dir, const char *name, enum ju
 	return r == 0 && guard_is_half(name) ? guard_adopt(share, dir, name) : r;
 }
 
-/*
- * What the guest has put into a repository that it has made itself is guarded only where git is concerned:
- * otherwise no clone, and no worktree, of a project that comes with an editor's settings could be made.
- */
-static void mark_made(struct share *share, struct inode *dir, const char *name)
+/* True if there is nothing in the folder, but that. */
+static bool is_alone(struct share *share, struct inode *dir, const char *name)
 {
 	int dir_fd = reach_fd(share, dir);
+	int fd = dir_fd < 0 ? -1 : openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!stream) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while ((entry = readdir(stream)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    strcmp(entry->d_name, name) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Where there was nothing before, all of it is the guest's own. What it puts into a repository that it has
+ * made there is guarded only where git is concerned: otherwise no clone, and no worktree, of a project that
+ * comes with an editor's settings could be made.
+ */
+void guard_made(struct share *share, struct inode *dir, const char *name)
+{
+	int dir_fd = strcmp(name, ".git") == 0 && is_alone(share, dir, name) ? reach_fd(share, dir) : -1;
 	autofd int fd = dir_fd < 0 ? -1 : reach_open_beneath(dir_fd, name);
 	char path[PROC_PATH_BYTES];
 
@@ -162,31 +185,14 @@ static void mark_made(struct share *share, struct inode *dir, const char *name)
 		(void)setxattr(proc_path(fd, path), MADE_ATTRIBUTE, "1", 1, 0);
 }
 
-void guard_made(struct share *share, struct inode *dir, const char *name)
+/* Without its .git, files of a repository of the host's would not be guarded any more; the root's are anyway.
+ */
+static bool is_anchor(struct share *share, struct inode *dir, const char *name, const char *path)
 {
-	if (strcmp(name, ".git") == 0)
-		mark_made(share, dir, name);
-}
+	size_t len = strlen(path) - strlen(name);
 
-/* Without its .git, a repository's files would not be guarded any more. */
-static bool holds_guarded(struct share *share, struct inode *dir, const char *path)
-{
-	size_t len = strlen(path) - strlen(".git");
-	int fd = reach_fd(share, dir);
-
-	/* The root is guarded anyway. */
-	if (len == 0 || !is_repository((struct slice){path, len - 1}, share))
-		return false;
-	for (const struct guard_row *row = guard_rows; row->pattern; row++) {
-		struct slice rest = slice_text(row->pattern);
-		struct slice first = guard_next(&rest);
-		char name[REQUEST_NAME_BYTES];
-
-		snprintf(name, sizeof(name), "%.*s", (int)first.len, first.ptr);
-		if (row->anchor == GUARD_AT_REPOSITORY && has(fd, name))
-			return true;
-	}
-	return false;
+	return strcmp(name, ".git") == 0 && len > 0 && is_repository((struct slice){path, len - 1}, share) &&
+	       !is_alone(share, dir, name);
 }
 
 int guard_remove(struct share *share, struct inode *dir, const char *name, bool is_folder)
@@ -199,7 +205,7 @@ int guard_remove(struct share *share, struct inode *dir, const char *name, bool 
 	r = r < 0 ? r : judge(share, path, is_folder, act, &place);
 	if (r < 0)
 		return r;
-	if ((strcmp(name, ".git") == 0 && place != GUARD_FREE && holds_guarded(share, dir, path)) ||
+	if ((place != GUARD_FREE && is_anchor(share, dir, name, path)) ||
 	    guard_is_of_other_worktree(share, path))
 		return guard_refuse(share, path, act, NULL, NULL);
 	links_lose_name(share, dir, name);
@@ -218,6 +224,8 @@ int guard_link(struct share *share, struct inode *old, struct inode *dir, const 
 		r = judge_inode(share, old, ACT_LINK_FROM, &place);
 	r = r < 0 ? r : guard_path(share, dir, name, path);
 	r = r < 0 ? r : judge(share, path, false, ACT_LINK, &place);
+	if (r == 0 && guard_is_half(name))
+		r = guard_adopt(share, dir, name);
 	if (r == 0)
 		links_gain_name(share, old);
 	return r;

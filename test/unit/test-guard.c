@@ -271,7 +271,15 @@ static void test_repository_of_the_host(void **state)
 	assert_int_equal(make(client, "sub/.vscode", "tasks.json", "{}"), -EACCES);
 	assert_int_equal(remove_name(client, "sub", ".git", true), -EACCES);
 	assert_int_equal(unlinkat(place->dir, "sub/.vscode", AT_REMOVEDIR), 0);
+	/* Nor can it be taken away, files be put there, and it be made again. */
+	assert_int_equal(make(client, "sub", "file", ""), 0);
+	assert_int_equal(remove_name(client, "sub", ".git", true), -EACCES);
+	assert_int_equal(remove_name(client, "sub", "file", false), 0);
 	assert_int_equal(remove_name(client, "sub", ".git", true), 0);
+	/* Where there is something already, the one that it makes is no better. */
+	assert_int_equal(make(client, "sub", "file", ""), 0);
+	assert_int_equal(make_dir(client, "sub", ".git"), 0);
+	assert_int_equal(make(client, "sub", ".envrc", "evil"), -EACCES);
 }
 
 static void test_planted_bare_repository(void **state)
@@ -286,6 +294,8 @@ static void test_planted_bare_repository(void **state)
 	assert_int_equal(make_dir(client, "sub", "other"), 0);
 	assert_int_equal(move(client, "sub", "other", "sub", "refs"), -EACCES);
 	assert_int_equal(make_symlink(client, "sub", "refs"), -EACCES);
+	assert_int_equal(make(client, "sub", "refs", ""), -EACCES);
+	assert_int_equal(make_link(client, "file", "sub", "refs"), -EACCES);
 	assert_int_equal(remove_name(client, "sub", "config", false), 0);
 	assert_int_equal(make_dir(client, "sub", "hooks"), 0);
 	assert_int_equal(make(client, "sub/hooks", "post-checkout", "evil"), 0);
