@@ -7,7 +7,7 @@ programs_into x
 
 "$SBX" exec -u root x python3 /opt/test/posix.py "$PWD" --share >"$scratch/out" 2>&1
 adopt root "$scratch/out"
-for what in "who makes a file" "taking the rights" "access()" "git works" "programs and scripts"; do
+for what in "who makes a file" "taking the rights" "access()" "programs and scripts"; do
 	"$SBX" exec x python3 /opt/test/posix.py "$PWD" --share --only "$what" >"$scratch/out" 2>&1
 	adopt agent "$scratch/out"
 done
