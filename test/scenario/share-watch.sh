@@ -11,7 +11,8 @@ limit_ms=5000
 python3 "$lib/latency.py" inotify $limit_ms 4 made,changed,replaced,removed \
 	"$SBX" exec -i x python3 /opt/test/watch.py "$PWD/inotify" >"$scratch/out" 2>&1
 adopt inotify "$scratch/out"
-python3 "$lib/latency.py" node $limit_ms 4 made,changed,replaced "$SBX" exec -i x node /opt/test/watch.mjs "$PWD/node" >"$scratch/out" 2>&1
+# Node's recursive watcher watches each file by itself: of one that was replaced it hears nothing (sbx(1)).
+python3 "$lib/latency.py" node $limit_ms 4 made,changed "$SBX" exec -i x node /opt/test/watch.mjs "$PWD/node" >"$scratch/out" 2>&1
 adopt node "$scratch/out"
 
 # What was looked at, and was not there, before the host has made it.
