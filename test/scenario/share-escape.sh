@@ -25,7 +25,7 @@ check "no device, FIFO, socket, set-user-ID or capability gets to the host" has_
 is "... and the file is still the user's" "$(stat -c %u suid)" "$(id -u)"
 is "... who has no attribute of it but its owner's" "$(python3 -c 'import os; print([one for one in os.listxattr("suid") if one != "user.sbx.owner"])')" "[]"
 
-"$SBX" exec -u root x python3 /opt/test/race-swap.py "$PWD" "$scratch/outside" 150 >"$scratch/out" 2>&1
+"$SBX" exec -u root x python3 /opt/test/race-swap.py "$PWD" "$scratch/outside" "${SBX_ATTACK_ROUNDS:-150}" >"$scratch/out" 2>&1
 adopt swap "$scratch/out"
 check "the folder outside is as it was" is_untouched "$scratch/outside"
 is "... and nobody has made anything evil beside it" "$(find "$scratch" -name 'evil*' -not -path "$PWD/*")" ""
