@@ -38,12 +38,13 @@ def find_virtiofsd():
 
 
 def raise_files_limit():
-    """Both servers keep a descriptor for each file that the guest remembers."""
+    """virtiofsd keeps a descriptor for each file that the guest remembers. Returns what there may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, max(FILES_MAX, hard)))
     except (PermissionError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def channel_kind(name):
