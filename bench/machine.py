@@ -72,8 +72,9 @@ def accelerator(build):
     told = subprocess.run([build / "sbx", "diagnose", "--json"], check=False, stdout=subprocess.PIPE, text=True).stdout
     if any(row["check"] == "virtualisation" and row["status"] == "ok" for row in json.loads(told)):
         return ["-accel", "kvm", "-cpu", "host,svm=off,vmx=off"], "", ""
-    cpu = ["-accel", "tcg,thread=single,tb-size=64", "-cpu", "max,svm=off,la57=off"]
-    return cpu, " mitigations=off clearcpuid=cx16", ",ioeventfd=off"
+    cpu = ["-accel", "tcg,thread=single,tb-size=64", "-cpu", "max,svm=off,la57=off,erms=off,smap=off,pku=off"]
+    kernel = " mitigations=off clearcpuid=cx16 init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off lsm=landlock,yama"
+    return cpu, kernel, ",ioeventfd=off"
 
 
 class Machine:
