@@ -18,7 +18,7 @@ int pending_new(struct pending **ret)
 void pending_free(struct pending *pending)
 {
 	while (pending && pending->first)
-		(void)pending_remove(pending, pending->first->unique);
+		pending_remove(pending, pending->first);
 	free(pending);
 }
 
@@ -64,20 +64,24 @@ static void unlink_request(struct pending *pending, struct pending_request *requ
 		pending->last = request->previous;
 }
 
-bool pending_remove(struct pending *pending, uint64_t unique)
+struct pending_request *pending_find(struct pending *pending, uint64_t unique)
 {
-	struct pending_request **at = bucket_of(pending, unique);
-	struct pending_request *request;
+	struct pending_request *request = *bucket_of(pending, unique);
 
-	while (*at && (*at)->unique != unique)
+	while (request && request->unique != unique)
+		request = request->next_of_bucket;
+	return request;
+}
+
+void pending_remove(struct pending *pending, struct pending_request *request)
+{
+	struct pending_request **at = bucket_of(pending, request->unique);
+
+	while (*at != request)
 		at = &(*at)->next_of_bucket;
-	request = *at;
-	if (!request)
-		return false;
 	*at = request->next_of_bucket;
 	unlink_request(pending, request);
 	free(request);
-	return true;
 }
 
 struct pending_request *pending_first(const struct pending *pending)

@@ -23,8 +23,10 @@ void pending_free(struct pending *pending);
 int pending_add(struct pending *pending, uint64_t unique, uint32_t opcode, struct slice message,
 		struct pending_request **ret);
 
-/* True where there was one of that number. */
-bool pending_remove(struct pending *pending, uint64_t unique);
+/* NULL where there is none of that number. */
+struct pending_request *pending_find(struct pending *pending, uint64_t unique);
+
+void pending_remove(struct pending *pending, struct pending_request *request);
 
 /* The oldest one. */
 struct pending_request *pending_first(const struct pending *pending);

@@ -27,7 +27,7 @@ enum {
 	QUEUED_MAX_BYTES = 4 << 20,
 	PORT_READ_BYTES = 32768,
 	PORT_WRITE_BYTES = 32768,
-	EVENTS = 2,
+	EVENTS = 3,
 };
 
 struct relay {
@@ -82,10 +82,10 @@ static int send_request(struct relay *relay, struct slice message)
 		r = pending_add(relay->pending, head.unique, head.opcode, message, &request);
 	if (r < 0 || !relay->is_welcome)
 		return r;
+	if (ahead_asked(relay->ahead, &head, message))
+		return 0;
 	if (request)
 		request->is_sent = true;
-	if (head.opcode == FUSE_LOOKUP)
-		ahead_looked(relay->ahead, head.nodeid);
 	return buf_append(&relay->out, message);
 }
 
@@ -117,7 +117,34 @@ static int write_port(struct relay *relay)
 	return 0;
 }
 
+static void send_late(void *owner, uint64_t unique)
+{
+	struct relay *relay = owner;
+	struct pending_request *request = pending_find(relay->pending, unique);
+
+	if (request && !request->is_sent && relay->is_welcome &&
+	    buf_append(&relay->out, slice_of(request->message, request->len)) == 0)
+		request->is_sent = true;
+}
+
 /* ---- from the host ---- */
+
+static void answer_late(void *owner, uint64_t unique, struct slice entry)
+{
+	struct relay *relay = owner;
+	struct pending_request *request = pending_find(relay->pending, unique);
+	struct {
+		struct fuse_out_header head;
+		struct fuse_entry_out entry;
+	} answer = {.head = {.len = sizeof(answer), .unique = unique}};
+
+	/* What has been sent meanwhile, because a session began, is answered by the host. */
+	if (!request || request->is_sent || entry.len != sizeof(answer.entry))
+		return;
+	memcpy(&answer.entry, entry.ptr, entry.len);
+	pending_remove(relay->pending, request);
+	(void)!write(relay->place.fuse, &answer, sizeof(answer));
+}
 
 static void fail_request(const struct relay *relay, const struct pending_request *request)
 {
@@ -142,7 +169,7 @@ static int welcome(struct relay *relay, bool is_continued)
 
 		if (request->is_sent && !is_continued) {
 			fail_request(relay, request);
-			(void)pending_remove(relay->pending, request->unique);
+			pending_remove(relay->pending, request);
 		} else {
 			r = buf_append(&relay->out, slice_of(request->message, request->len));
 			request->is_sent = true;
@@ -166,16 +193,28 @@ static int take_notice(struct relay *relay, const struct fuse_out_header *head, 
 	return welcome(relay, body.is_continued != 0);
 }
 
-static int take_message(struct relay *relay, struct slice message)
+/* An answer that comes twice, or to what was given up, is of no interest to the kernel either. */
+static void take_answer(struct relay *relay, uint64_t unique, char *message, size_t len)
+{
+	struct pending_request *request = pending_find(relay->pending, unique);
+	struct fuse_in_header asked;
+
+	if (!request)
+		return;
+	memcpy(&asked, request->message, sizeof(asked));
+	pending_remove(relay->pending, request);
+	ahead_answered(relay->ahead, &asked, message, len);
+	(void)!write(relay->place.fuse, message, len);
+}
+
+static int take_message(struct relay *relay, char *message, size_t len)
 {
 	struct fuse_out_header head;
 
-	memcpy(&head, message.ptr, sizeof(head));
+	memcpy(&head, message, sizeof(head));
 	if (head.unique == 0)
-		return take_notice(relay, &head, message);
-	/* An answer that comes twice, or to what was given up, is of no interest to the kernel either. */
-	if (pending_remove(relay->pending, head.unique))
-		(void)!write(relay->place.fuse, message.ptr, message.len);
+		return take_notice(relay, &head, slice_of(message, len));
+	take_answer(relay, head.unique, message, len);
 	return 0;
 }
 
@@ -191,7 +230,7 @@ static int take_messages(struct relay *relay)
 			return -EPROTO;
 		if (relay->stream.len < len)
 			return 0;
-		r = take_message(relay, slice_of(buf_text(&relay->stream), len));
+		r = take_message(relay, relay->stream.data + relay->stream.start, len);
 		buf_drop(&relay->stream, len);
 	}
 	return r;
@@ -266,6 +305,8 @@ static int turn(struct relay *relay)
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.fd == relay->place.port && (events[i].events & EPOLLIN))
 			r = read_port(relay);
+		if (events[i].data.fd == ahead_fd(relay->ahead))
+			r = ahead_turn(relay->ahead);
 		while (r == 0 && events[i].data.fd == relay->place.fuse && relay->out.len < QUEUED_MAX_BYTES)
 			r = take_request(relay);
 		if (r == -EAGAIN)
@@ -286,9 +327,12 @@ static int watch(struct relay *relay)
 	/* A port whose other end is closed reports that for as long as it lasts. */
 	struct epoll_event port = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = relay->place.port};
 
+	struct epoll_event ahead = {.events = EPOLLIN, .data.fd = ahead_fd(relay->ahead)};
+
 	relay->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (relay->epoll < 0 || epoll_ctl(relay->epoll, EPOLL_CTL_ADD, fuse.data.fd, &fuse) < 0 ||
-	    epoll_ctl(relay->epoll, EPOLL_CTL_ADD, port.data.fd, &port) < 0)
+	    epoll_ctl(relay->epoll, EPOLL_CTL_ADD, port.data.fd, &port) < 0 ||
+	    epoll_ctl(relay->epoll, EPOLL_CTL_ADD, ahead.data.fd, &ahead) < 0)
 		return -errno;
 	relay->is_fuse_watched = true;
 	return 0;
@@ -296,6 +340,7 @@ static int watch(struct relay *relay)
 
 int relay_run(const struct relay_place *place)
 {
+	static const struct ahead_ops ops = {.answer = answer_late, .ask = send_late};
 	static struct relay relay;
 	int r;
 
@@ -303,7 +348,7 @@ int relay_run(const struct relay_place *place)
 	relay.message = malloc(MESSAGE_MAX_BYTES);
 	r = relay.message ? pending_new(&relay.pending) : -ENOMEM;
 	r = r < 0 ? r : notices_new(place, &relay.notices);
-	r = r < 0 ? r : ahead_new(place->root, &relay.ahead);
+	r = r < 0 ? r : ahead_new(place->root, &ops, &relay, &relay.ahead);
 	r = r < 0 ? r : watch(&relay);
 	while (r == 0)
 		r = turn(&relay);

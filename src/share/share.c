@@ -12,9 +12,9 @@ enum { FDS_MAX = 1 << 16, FDS_MIN = 16, FDS_OTHER = 64, OPENED_MAX = 1024, OPENE
 
 /* The guest's own business, and not agreed upon: locks, and what it has not written yet. */
 static const uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_DO_READDIRPLUS |
-			       FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |
-			       FUSE_DONT_MASK | FUSE_EXPORT_SUPPORT | FUSE_AUTO_INVAL_DATA |
-			       FUSE_CACHE_SYMLINKS | FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT |
+			       FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_DONT_MASK | FUSE_EXPORT_SUPPORT |
+			       FUSE_AUTO_INVAL_DATA | FUSE_CACHE_SYMLINKS | FUSE_NO_OPEN_SUPPORT |
+			       FUSE_NO_OPENDIR_SUPPORT |
 			       /* Who writes has no right to keep set-user-ID, and the host's kernel knows. */
 			       FUSE_HANDLE_KILLPRIV | FUSE_HANDLE_KILLPRIV_V2;
 
@@ -23,6 +23,8 @@ static int op_init(struct share *share, struct request *request, struct buf *out
 	struct fuse_init_out reply = {.major = FUSE_KERNEL_VERSION,
 				      .minor = FUSE_KERNEL_MINOR_VERSION,
 				      .max_write = REQUEST_DATA_MAX_BYTES,
+				      .max_readahead =
+					      REQUEST_DATA_MAX_BYTES, /* the guest has a limit of its own */
 				      .max_pages = REQUEST_DATA_MAX_BYTES / 4096,
 				      .time_gran = 1,
 				      .max_background = 64,
@@ -35,7 +37,6 @@ static int op_init(struct share *share, struct request *request, struct buf *out
 		return -EPROTO;
 	share->is_begun = true;
 	share->is_openless = (init.flags & FUSE_NO_OPEN_SUPPORT) && (init.flags & FUSE_NO_OPENDIR_SUPPORT);
-	reply.max_readahead = init.max_readahead;
 	reply.flags = init.flags & wanted;
 	if (share->watch)
 		reply.flags &=
