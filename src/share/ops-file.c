@@ -66,8 +66,9 @@ static int find_existing(struct share *share, struct inode *dir, const char *nam
 	return 0;
 }
 
-/* What has no name can be reached by its descriptor alone. */
-static int keep_unnamed(struct share *share, int file, struct inode *inode)
+/* What has no name can be reached by its descriptor alone; what has one, after it was replaced on the host.
+ */
+static int keep_made(struct share *share, int file, struct inode *inode)
 {
 	char name[16];
 	int fd;
@@ -92,7 +93,7 @@ static int know_made(struct share *share, const struct fuse_in_header *maker, in
 		return r;
 	}
 	inode = share_known(share, ret->nodeid);
-	r = name ? 0 : keep_unnamed(share, file, inode);
+	r = name && !reach_has_room(share) ? 0 : keep_made(share, file, inode);
 	if (r < 0)
 		close(file);
 	else

@@ -160,6 +160,11 @@ static void make_room(struct share *share)
 	}
 }
 
+bool reach_has_room(const struct share *share)
+{
+	return share->reach.count < share->reach.held_max;
+}
+
 void reach_take(struct share *share, struct inode *inode, int fd)
 {
 	if (inode->fd >= 0) {

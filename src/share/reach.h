@@ -30,6 +30,9 @@ int reach_fd(struct share *share, struct inode *inode);
 int reach_stat(struct share *share, struct inode *inode, struct statx *ret);
 int reach_stat_at(int dir, const char *name, struct statx *ret);
 
+/* Whether descriptors are to spare for what may lose its name. */
+bool reach_has_room(const struct share *share);
+
 /* Takes fd, a descriptor of the inode's, if it has none. */
 void reach_take(struct share *share, struct inode *inode, int fd);
 

@@ -224,38 +224,36 @@ static int know(struct share *share, int at, const char *at_name, struct inode *
 
 /*
  * A file that is looked up is likely to be read next, and may be replaced on the host before: as long as
- * there are descriptors to spare, one holds it from now on.
+ * there are descriptors to spare, one holds it from now on. It is opened before anything is said of it, so
+ * that what is held is what was told of.
  */
-static void hold(struct share *share, struct inode *inode, int dir, const char *name)
+static int open_to_hold(const struct share *share, int dir, const char *name)
 {
-	struct statx info;
-	int fd;
-
-	if (inode->fd >= 0 || inode->type != S_IFREG || share->reach.count >= share->reach.held_max)
-		return;
-	fd = reach_open_beneath(dir, name);
-	if (fd < 0)
-		return;
-	if (reach_stat_at(fd, "", &info) == 0 && inode_is(inode, &info))
-		reach_take(share, inode, fd);
-	else
-		close(fd);
+	return reach_has_room(share) ? reach_open_beneath(dir, name) : -EMFILE;
 }
 
 /*
- * Most is not opened until more is asked: what is reached then has to be this file. That what is mounted
- * there is not entered is seen then too, where it is of the same file system.
+ * Beyond those, nothing is opened until more is asked: what is reached then has to be this file. That what is
+ * mounted there is not entered is seen then too, where it is of the same file system.
  */
 int share_look(struct share *share, struct inode *dir, const char *name, struct fuse_entry_out *ret)
 {
-	int fd, r;
+	autofd int fd = -1;
+	struct inode *inode;
+	int above, r;
 
 	(void)watch_begin(share, dir);
-	fd = reach_fd(share, dir);
-	r = fd < 0 ? fd : know(share, fd, name, dir, name, ret);
-	if (r == 0)
-		hold(share, inodes_find(share->inodes, ret->nodeid), fd, name);
-	return r;
+	above = reach_fd(share, dir);
+	if (above < 0)
+		return above;
+	fd = open_to_hold(share, above, name);
+	r = fd < 0 ? know(share, above, name, dir, name, ret) : know(share, fd, "", dir, name, ret);
+	if (r < 0 || fd < 0)
+		return r;
+	inode = inodes_find(share->inodes, ret->nodeid);
+	if (inode->type == S_IFREG)
+		reach_take(share, inode, steal_fd(&fd));
+	return 0;
 }
 
 int share_know_file(struct share *share, int file, struct inode *dir, const char *name,

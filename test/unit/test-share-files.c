@@ -178,6 +178,22 @@ static void test_removed_is_kept(void **state)
 	assert_true(slice_is(client->body, "kept"));
 }
 
+/* The guest's kernel opens without asking: what the host replaces before it is read is still what was opened. */
+static void test_made_and_replaced(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	uint64_t node, handle;
+
+	assert_int_equal(client_create(client, ROOT, "mine", O_RDWR, 0644, &node, &handle), 0);
+	assert_int_equal(client_write(client, node, 0, 0, slice_text("mine")), 0);
+	opened_close(place->share, share_known(place->share, node));
+	close(openat(place->dir, "theirs", O_WRONLY | O_CREAT, 0644));
+	assert_int_equal(renameat(place->dir, "theirs", place->dir, "mine"), 0);
+	assert_int_equal(client_read(client, node, 0, 0, 10), 0);
+	assert_true(slice_is(client->body, "mine"));
+}
+
 /* A guest that forgets a folder before what lies in it has what it deserves, and no more. */
 static void test_forgotten_parent(void **state)
 {
@@ -550,6 +566,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parent_is_swapped_with_a_link, set_up_few, tear_down),
 		cmocka_unit_test_setup_teardown(test_moved_before_given_up, set_up_few, tear_down),
 		cmocka_unit_test_setup_teardown(test_removed_is_kept, set_up_few, tear_down),
+		cmocka_unit_test_setup_teardown(test_made_and_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forgotten_parent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_circle, set_up_few, tear_down),
 		cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
