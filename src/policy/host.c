@@ -40,7 +40,7 @@ static bool is_label_ok(const char *label, size_t len)
 	if (len == 0 || len > LABEL_MAX_BYTES || label[0] == '-' || label[len - 1] == '-')
 		return false;
 	/* An encoded label encodes something. */
-	return len > 4 || strncmp(label, "xn--", len) != 0;
+	return len != 4 || strncmp(label, "xn--", len) != 0;
 }
 
 static bool are_labels_ok(const char *name)
