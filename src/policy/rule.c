@@ -320,11 +320,11 @@ static int split_words(char *line, struct words *ret, struct err *err)
 	return 0;
 }
 
-static int parse_verb(const char *word, enum policy_verb *ret, struct err *err)
+static int parse_verb(const char *word, enum rule_verb *ret, struct err *err)
 {
 	for (size_t i = 0; i < array_len(verb_names); i++) {
 		if (strcmp(word, verb_names[i]) == 0) {
-			*ret = (enum policy_verb)i;
+			*ret = (enum rule_verb)i;
 			return 0;
 		}
 	}

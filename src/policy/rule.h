@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "policy/policy.h"
 
-enum policy_verb { RULE_ALLOW, RULE_DENY, RULE_INSPECT };
+enum rule_verb { RULE_ALLOW, RULE_DENY, RULE_INSPECT };
 
 enum policy_target {
 	TARGET_NAME,    /* example.com */
@@ -15,7 +15,7 @@ enum policy_target {
 };
 
 struct policy_rule {
-	enum policy_verb verb;
+	enum rule_verb verb;
 	enum policy_target target;
 	uint16_t first_port, last_port; /* 0, 65535: any */
 	bool is_web;                    /* no port was named: 80 and 443, for a deny any */
