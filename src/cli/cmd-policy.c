@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const struct policy_verb *const verbs[] = {
-	&policy_init_verb, &policy_allow, &policy_deny,  &policy_rm,
-	&policy_ls,        &policy_check, &policy_apply, &policy_reset,
+	&policy_init_verb, &policy_allow, &policy_deny, &policy_rm,    &policy_ls,
+	&policy_check,     &policy_apply, &policy_log,  &policy_reset,
 };
 
 static int help(FILE *into)
@@ -50,4 +50,5 @@ static int run(int argc, char **argv)
 	return unknown(argv[1]);
 }
 
-const struct command cmd_policy = {.name = "policy", .summary = "say what sandboxes may reach", .run = run};
+const struct command cmd_policy = {
+	.name = "policy", .summary = "say what sandboxes may reach, and see what they did", .run = run};

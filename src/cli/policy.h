@@ -10,7 +10,7 @@ struct policy_verb {
 };
 
 extern const struct policy_verb policy_init_verb, policy_allow, policy_deny, policy_ls, policy_rm,
-	policy_check, policy_apply, policy_reset;
+	policy_check, policy_apply, policy_reset, policy_log;
 
 /*
  * Sees to it that there are rules, however few: asks for a preset on a terminal, takes "balanced" without

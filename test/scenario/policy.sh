@@ -252,7 +252,7 @@ kill $listeners
 rm -f "$SBX_HOME"/run/*.sock
 is "changes at once are all kept" "$(for i in 1 2 3 4 5 6 7 8; do "$SBX" policy allow network "at-once-$i.test" >/dev/null & done; wait; grep -c at-once "$file")" 8
 
-for verb in init allow deny rm ls check apply reset; do
+for verb in init allow deny rm ls check apply log reset; do
 	like "sbx policy $verb --help explains itself" "$("$SBX" policy $verb --help)" "^Usage: sbx policy $verb"
 done
 done_testing
