@@ -98,28 +98,50 @@ static bool is_one_word(struct slice text)
 	return text.len > 0 && text.ptr[0] != '#';
 }
 
-static int add_rule(const struct edit_call *call, const char *verb, struct slice host, struct rules *rules,
-		    struct err *err)
+static int check_words(const struct edit_call *call, struct slice host, struct err *err)
 {
-	auto_buf struct buf line = {0}, methods = {0};
-	int r = buf_printf(&methods, "%s", call->methods ? call->methods : "");
-
 	if (!is_one_word(host))
 		return err_set(err, -EINVAL, "'%.*s' is not a host", (int)host.len, host.ptr);
 	if ((call->methods && !is_one_word(slice_text(call->methods))) ||
 	    (call->path && !is_one_word(slice_text(call->path))))
 		return err_set(err, -EINVAL, "methods and paths have no blanks");
-	if (rules->count == RULES_MAX)
-		return err_set(err, -E2BIG, "more than %d hosts at once", RULES_MAX);
-	for (size_t i = 0; r == 0 && i < methods.len; i++)
-		methods.data[i] = (char)toupper((unsigned char)methods.data[i]);
-	r = r < 0 ? r
-		  : buf_printf(&line, "%s %.*s%s%s%s%s%s%s", verb, (int)host.len, host.ptr,
-			       call->is_tcp ? " tcp" : "", call->is_private ? " private" : "",
-			       call->methods ? " method=" : "", buf_text(&methods),
-			       call->path ? " path=" : "", call->path ? call->path : "");
-	r = r < 0 ? err_errno(err, r, "cannot make the rule")
-		  : rule_parse(buf_slice(&line), &rules->items[rules->count], err);
+	return 0;
+}
+
+/* Methods are capitals whoever types them. */
+static int append_methods(const char *methods, struct buf *line)
+{
+	char *space = buf_space(line, strlen(methods));
+
+	if (!space)
+		return -ENOMEM;
+	for (size_t i = 0; methods[i] != '\0'; i++)
+		space[i] = (char)toupper((unsigned char)methods[i]);
+	buf_grow(line, strlen(methods));
+	return 0;
+}
+
+static int format_rule(const struct edit_call *call, const char *verb, struct slice host, struct buf *line)
+{
+	int r = buf_printf(line, "%s %.*s%s%s%s", verb, (int)host.len, host.ptr, call->is_tcp ? " tcp" : "",
+			   call->is_private ? " private" : "", call->methods ? " method=" : "");
+
+	if (r == 0 && call->methods)
+		r = append_methods(call->methods, line);
+	return r == 0 && call->path ? buf_printf(line, " path=%s", call->path) : r;
+}
+
+static int add_rule(const struct edit_call *call, const char *verb, struct slice host, struct rules *rules,
+		    struct err *err)
+{
+	auto_buf struct buf line = {0};
+	int r = check_words(call, host, err);
+
+	if (r == 0 && rules->count == RULES_MAX)
+		r = err_set(err, -E2BIG, "more than %d hosts at once", RULES_MAX);
+	if (r == 0 && format_rule(call, verb, host, &line) < 0)
+		r = err_errno(err, -ENOMEM, "cannot make the rule");
+	r = r < 0 ? r : rule_parse(buf_slice(&line), &rules->items[rules->count], err);
 	rules->count += r == 0;
 	return r;
 }

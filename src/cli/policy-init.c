@@ -15,14 +15,14 @@
 
 enum { TRIES_MAX = 3, ANSWER_BYTES = 32, NAME_BYTES = 32 };
 
-#define PRESET_DEFAULT "balanced"
+enum { OPEN, BALANCED, LOCKED_DOWN, PRESETS };
 
 static const struct preset {
 	const char *name, *other_name, *what;
-} presets[] = {
-	{"open", "allow-all", "everything but private networks and this machine"},
-	{"balanced", NULL, "package registries, source code, model APIs and the like"},
-	{"locked-down", "deny-all", "nothing but what you allow"},
+} presets[PRESETS] = {
+	[OPEN] = {"open", "allow-all", "everything but private networks and this machine"},
+	[BALANCED] = {"balanced", NULL, "package registries, source code, model APIs and the like"},
+	[LOCKED_DOWN] = {"locked-down", "deny-all", "nothing but what you allow"},
 };
 
 static const struct preset *find_preset(const char *name)
@@ -80,7 +80,7 @@ static const struct preset *read_answer(char *answer)
 {
 	answer[strcspn(answer, "\n")] = '\0';
 	if (answer[0] == '\0')
-		return find_preset(PRESET_DEFAULT);
+		return &presets[BALANCED];
 	if (answer[0] >= '1' && answer[0] < '1' + (int)array_len(presets) && answer[1] == '\0')
 		return &presets[answer[0] - '1'];
 	return find_preset(answer);
@@ -93,7 +93,7 @@ static int ask_preset(const struct preset **ret, struct err *err)
 	fputs("What may sandboxes reach on the network? Asked once; 'sbx policy' changes it.\n", stderr);
 	for (size_t i = 0; i < array_len(presets); i++)
 		fprintf(stderr, "  %zu  %-12s %s%s\n", i + 1, presets[i].name, presets[i].what,
-			strcmp(presets[i].name, PRESET_DEFAULT) == 0 ? " (default)" : "");
+			i == BALANCED ? " (default)" : "");
 	for (int i = 0; i < TRIES_MAX; i++) {
 		fputs("Which one? ", stderr);
 		if (!fgets(answer, sizeof(answer), stdin))
@@ -102,13 +102,12 @@ static int ask_preset(const struct preset **ret, struct err *err)
 		if (*ret)
 			return 0;
 	}
-	return err_set(err, -ECANCELED,
-		       "no policy was chosen: 'sbx policy init " PRESET_DEFAULT "' does it too");
+	return err_set(err, -ECANCELED, "no policy was chosen: 'sbx policy init balanced' does it too");
 }
 
 int policy_choose(const struct paths *paths, struct err *err)
 {
-	const struct preset *preset = find_preset(PRESET_DEFAULT);
+	const struct preset *preset = &presets[BALANCED];
 	auto_policy_file struct policy_file file = POLICY_FILE_NONE;
 	bool has_terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	size_t n_rules;
@@ -200,11 +199,9 @@ static int run_init(int argc, char **argv)
 
 	if (result == OPTIONS_HELP)
 		return 0;
-	if (result == OPTIONS_OK && !preset) {
+	if (result == OPTIONS_OK && !preset)
 		err_set(&err, 0, "sbx policy init takes balanced, open or locked-down");
-		result = OPTIONS_BAD;
-	}
-	if (result == OPTIONS_BAD)
+	if (!preset)
 		return command_misuse("policy init", &err);
 	return init(&call, preset, &err) < 0 ? command_fail(&err) : 0;
 }

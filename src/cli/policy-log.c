@@ -97,7 +97,7 @@ static void print_record(const json_t *record)
 	if (r == 0 && rule[0])
 		r = buf_printf(&line, "  by '%s'", rule);
 	if (r == 0 && reason[0])
-		r = buf_printf(&line, "  (%s)", reason);
+		(void)buf_printf(&line, "  (%s)", reason);
 	print_text(buf_text(&line), 0);
 	putchar('\n');
 }

@@ -188,9 +188,12 @@ int host_port(struct slice text, uint16_t *ret)
 /* The colon before the port; an IPv6 address has others, inside its brackets. */
 static const char *find_colon(struct slice text)
 {
-	const char *colon = text.len > 0 ? memrchr(text.ptr, ':', text.len) : NULL;
-	const char *bracket = text.len > 0 ? memrchr(text.ptr, ']', text.len) : NULL;
+	const char *colon, *bracket;
 
+	if (!text.ptr)
+		return NULL;
+	colon = memrchr(text.ptr, ':', text.len);
+	bracket = memrchr(text.ptr, ']', text.len);
 	return colon && bracket && colon < bracket ? NULL : colon;
 }
 

@@ -50,10 +50,10 @@ static bool fits_any(const struct policy_rule *rule, const struct host *host)
 /* Whether the name is the rule's with labels in front: one, or any number. */
 static bool fits_below(const struct policy_rule *rule, const char *name, size_t len)
 {
-	size_t base_len = strlen(rule->host);
-	size_t front = len - base_len - 1;
+	size_t front = len - rule->host_len - 1;
 
-	if (len < base_len + 2 || name[front] != '.' || memcmp(name + front + 1, rule->host, base_len) != 0)
+	if (len < rule->host_len + 2 || name[front] != '.' ||
+	    memcmp(name + front + 1, rule->host, rule->host_len) != 0)
 		return false;
 	return rule->target == TARGET_DEEP || !memchr(name, '.', front);
 }
@@ -66,7 +66,8 @@ static bool fits_host(const struct policy_rule *rule, const struct host *host, s
 	case TARGET_ADDRESS:
 		return host->is_address && names_address(rule, &host->address);
 	case TARGET_NAME:
-		return !host->is_address && strcmp(rule->host, host->text) == 0;
+		return !host->is_address && rule->host_len == name_len &&
+		       memcmp(rule->host, host->text, name_len) == 0;
 	case TARGET_LABEL:
 	case TARGET_DEEP:
 		return !host->is_address && fits_below(rule, host->text, name_len);

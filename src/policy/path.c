@@ -63,7 +63,7 @@ static bool are_segments_ok(const char *path)
 int path_canonical(struct slice path, char ret[PATH_TEXT_BYTES])
 {
 	const char *query = path.len > 0 ? memchr(path.ptr, '?', path.len) : NULL;
-	char text[PATH_TEXT_BYTES];
+	char text[PATH_TEXT_BYTES] = "";
 	size_t len = 0;
 
 	if (query)

@@ -149,6 +149,7 @@ static int parse_host(char *text, struct policy_rule *rule, struct err *err)
 		return err_set(err, -EINVAL, "the machine that sandboxes run on is 'localhost' in rules");
 	rule->target = stars == 2 ? TARGET_DEEP : stars == 1 ? TARGET_LABEL : TARGET_NAME;
 	rule->host = strdup(host.text);
+	rule->host_len = strlen(host.text);
 	return rule->host ? 0 : err_errno(err, -ENOMEM, "cannot keep the rule");
 }
 

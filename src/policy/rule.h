@@ -24,8 +24,9 @@ struct policy_rule {
 	unsigned prefix;
 	const char *source; /* borrowed */
 	unsigned line;
-	char *text;    /* owned: the rule in its canonical form */
-	char *host;    /* owned: the name behind any stars and their dot; NULL where there is none */
+	char *text; /* owned: the rule in its canonical form */
+	char *host; /* owned: the name behind any stars and their dot; NULL where there is none */
+	size_t host_len;
 	char *methods; /* owned: "GET,HEAD"; NULL for any */
 	char *path;    /* owned: a canonical pattern; NULL for any */
 };

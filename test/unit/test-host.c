@@ -176,8 +176,9 @@ static void test_ports(void **state)
 		host_format(&host, port, text);
 		assert_string_equal(text, cases[i].formatted);
 	}
-	assert_int_equal(host_parse_port(slice_text("example.com"), 0, &(struct host){""}, &(uint16_t){0}),
-			 -EINVAL);
+	assert_int_equal(
+		host_parse_port(slice_text("example.com"), 0, &(struct host){.text = ""}, &(uint16_t){0}),
+		-EINVAL);
 }
 
 static void test_classes(void **state)
