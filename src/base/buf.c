@@ -99,6 +99,14 @@ void buf_clear(struct buf *buf)
 		buf->data[0] = '\0';
 }
 
+void buf_cut(struct buf *buf, size_t len)
+{
+	if (len >= buf->len)
+		return;
+	buf->len = len;
+	buf->data[buf->start + len] = '\0';
+}
+
 ssize_t buf_read_fd(struct buf *buf, int fd, size_t limit)
 {
 	char *space = buf_space(buf, limit);

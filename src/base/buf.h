@@ -41,6 +41,9 @@ void buf_grow(struct buf *buf, size_t count);
 void buf_drop(struct buf *buf, size_t count);
 void buf_clear(struct buf *buf);
 
+/* Keeps the first len bytes, at most all. */
+void buf_cut(struct buf *buf, size_t len);
+
 /* Reads once, up to limit bytes. Returns the count, 0 at the end of file, or a negative errno. */
 ssize_t buf_read_fd(struct buf *buf, int fd, size_t limit);
 

@@ -54,6 +54,8 @@ static int load(scmp_filter_ctx filter)
 	/* A call by another calling convention has other numbers. */
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
+	/* For every thread that there is already. */
+	r = r < 0 ? r : seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* A tree instead of a chain: this runs before each call of a busy process. */
 	r = r < 0 ? r : seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r < 0 ? r : seccomp_load(filter);
@@ -67,13 +69,21 @@ static int start(scmp_filter_ctx filter)
 	return filter ? hide_newest(filter) : -ENOMEM;
 }
 
-int jail_calls_only(const int *calls, size_t count)
+int jail_calls_only_and(const int *calls, size_t count, const struct jail_narrow *narrow, size_t n_narrow)
 {
 	auto_filter scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = start(filter);
 
 	r = r < 0 ? r : add_all(filter, SCMP_ACT_ALLOW, calls, count);
+	for (size_t i = 0; r == 0 && i < n_narrow; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, narrow[i].call, 1,
+				     SCMP_CMP64(narrow[i].argument, SCMP_CMP_EQ, 0));
 	return r < 0 ? r : load(filter);
+}
+
+int jail_calls_only(const int *calls, size_t count)
+{
+	return jail_calls_only_and(calls, count, NULL, 0);
 }
 
 static const int refused_calls[] = {

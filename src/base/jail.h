@@ -75,6 +75,15 @@ int jail_files_but_tcp(const struct jail_rule *rules, size_t count);
  * answer ENOSYS, which libraries take for an older kernel. */
 int jail_calls_only(const int *calls, size_t count);
 
+struct jail_narrow {
+	int call;
+	unsigned argument; /* from 0 on; it must be 0 */
+};
+
+/* The same, and leaves some calls with an argument of 0 only: where that is a path, with a descriptor alone.
+ */
+int jail_calls_only_and(const int *calls, size_t count, const struct jail_narrow *narrow, size_t n_narrow);
+
 /*
  * For programs that change from version to version: refuses (EPERM) tracing, mounting, name
  * spaces, kernel keys, modules, BPF, userfaultfd, performance counters, and sockets other than Unix ones.

@@ -72,6 +72,16 @@ int text_printable(struct buf *into, struct slice text, bool keep_newlines)
 	return 0;
 }
 
+bool text_is_utf8(struct slice text)
+{
+	uint32_t rune;
+	size_t len = 1;
+
+	for (; text.len > 0 && len > 0; text = slice_skip(text, len))
+		len = decode(text, &rune);
+	return len > 0;
+}
+
 bool text_is_line(const char *text)
 {
 	struct slice rest = slice_text(text);

@@ -14,6 +14,8 @@
  */
 int text_printable(struct buf *into, struct slice text, bool keep_newlines);
 
+bool text_is_utf8(struct slice text);
+
 /* Whether it is valid UTF-8 without control characters: fit for a line of a file or of a message. */
 bool text_is_line(const char *text);
 

@@ -73,7 +73,7 @@ static int create(const struct create_call *call, const struct words *words, str
 
 static int run(int argc, char **argv)
 {
-	struct create_call call = {0};
+	static struct create_call call; /* lists are too long for a stack */
 	struct words words;
 	struct err err;
 	enum options_result result = options_parse(&options, argc, argv, &call, &words, &err);

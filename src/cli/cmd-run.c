@@ -215,7 +215,7 @@ static int check(const struct run_call *call, const struct words *words, struct 
 
 static int run(int argc, char **argv)
 {
-	struct run_call call = {0};
+	static struct run_call call; /* lists are too long for a stack */
 	struct words words;
 	struct run run = {.call = &call, .words = &words};
 	struct err err = {.text = ""};

@@ -6,6 +6,7 @@
 #include "cli/probe.h"
 #include "cli/start-state.h"
 #include "supervisor/copy.h"
+#include "wire/guard.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,7 +21,6 @@ enum {
 	DISK_MIN_MIB = 1024,
 	DISK_DEFAULT_MIB = 32768,
 	TRIES_MAX = 100,
-	GUARD_MAX_BYTES = 1024,
 };
 
 #define TEMPLATE_DEFAULT "base"
@@ -102,7 +102,7 @@ static int check_folders(const struct create_options *options, int n_folders, st
 	for (size_t i = 0; i < options->guards.count; i++) {
 		const char *pattern = options->guards.items[i];
 
-		if (!pattern[0] || !text_is_line(pattern) || strlen(pattern) > GUARD_MAX_BYTES)
+		if (!text_is_line(pattern) || !guard_is_pattern(slice_text(pattern)))
 			return err_set(err, -EINVAL, "--allow-guarded takes a pattern of paths, not '%s'",
 				       pattern);
 	}
@@ -292,9 +292,11 @@ int create_find(const struct paths *paths, const char *agent, const char *worksp
 {
 	__attribute__((cleanup(free_names))) char **names = NULL;
 	auto_sandbox struct sandbox first = {0};
-	int r = workspace ? sandbox_names(paths, SHELF_SANDBOXES, &names, err)
-			  : err_set(err, -ESTALE, "the current folder is gone");
+	int r;
 
+	if (!workspace)
+		return err_set(err, -ESTALE, "the current folder is gone");
+	r = sandbox_names(paths, SHELF_SANDBOXES, &names, err);
 	if (r < 0)
 		return r;
 	for (char **name = names; *name; name++) {

@@ -43,6 +43,9 @@ void folder_close(struct folder *folder);
 /* Whether all of them can be in one sandbox. */
 int folder_check_all(const struct folder *list, size_t count, struct err *err);
 
+/* Whether the path, absolute and without links, is the host's own. Pure. */
+bool folder_is_system(const char *path);
+
 /* Whether that path inside, absolute and clean, hides nothing that the sandbox needs. Pure. */
 int folder_check_target(const char *target, struct err *err);
 

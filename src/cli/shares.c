@@ -74,9 +74,11 @@ int shares_open(const struct paths *paths, const struct sandbox *sandbox, struct
 	autofree struct folder *list = calloc(ENGINE_SHARES, sizeof(*list));
 	unsigned ports[ENGINE_SHARES];
 	size_t count = 0;
-	int r = list ? 0 : err_errno(err, -ENOMEM, "cannot open the folders of '%s'", sandbox->name);
+	int r;
 
-	r = r < 0 ? r : open_all(paths, sandbox, list, ports, &count, err);
+	if (!list)
+		return err_errno(err, -ENOMEM, "cannot open the folders of '%s'", sandbox->name);
+	r = open_all(paths, sandbox, list, ports, &count, err);
 	r = r < 0 ? r : folder_check_all(list, count, err);
 	for (size_t i = 0; i < count; i++) {
 		if (r == 0)
@@ -107,9 +109,11 @@ int shares_check_more(const struct paths *paths, const struct sandbox *sandbox, 
 	autofree struct folder *list = calloc(ENGINE_SHARES + 1, sizeof(*list));
 	unsigned ports[ENGINE_SHARES];
 	size_t count = 0;
-	int r = list ? 0 : err_errno(err, -ENOMEM, "cannot open the folders of '%s'", sandbox->name);
+	int r;
 
-	r = r < 0 ? r : check_hides_none(sandbox, more, err);
+	if (!list)
+		return err_errno(err, -ENOMEM, "cannot open the folders of '%s'", sandbox->name);
+	r = check_hides_none(sandbox, more, err);
 	r = r < 0 ? r : open_all(paths, sandbox, list, ports, &count, err);
 	if (r == 0) {
 		list[count] = *more;

@@ -19,6 +19,7 @@ enum { ROOT = 1, WATCHER_MEMORY_MS = 100, PATH_BYTES = 600, INFO_MAX_BYTES = 655
 
 struct notices {
 	struct worker *worker;
+	struct worker *toucher; /* looking for watchers takes long, and invalidations do not wait for it */
 	struct relay_place place;
 	int64_t looked_ms; /* when watchers were looked for last */
 	bool has_watchers;
@@ -85,8 +86,9 @@ static bool has_watchers(struct notices *notices)
 
 /* ---- what there is to do ---- */
 
-static void touch(struct notices *notices, struct slice body)
+static void touch(void *owner, struct slice body)
 {
+	struct notices *notices = owner;
 	static const struct timespec times[] = {
 		{.tv_nsec = UTIME_OMIT}, {.tv_sec = SHARE_TOUCH_SECONDS, .tv_nsec = SHARE_TOUCH_NANOSECONDS}};
 	struct share_touch touched;
@@ -116,12 +118,13 @@ static void work(void *owner, struct slice message)
 
 	memcpy(&head, message.ptr, sizeof(head));
 	if (head.error == SHARE_NOTIFY_TOUCH)
-		touch(notices, slice_skip(message, sizeof(head)));
+		(void)worker_push(notices->toucher, slice_skip(message, sizeof(head)));
 	else if (head.error == SHARE_NOTIFY_DROP)
 		drop(notices);
-	/* ENOENT: the kernel has nothing of it. */
+	/* ENOENT: the kernel has nothing of it. EBUSY, ENOTEMPTY: it has more below it than was removed. */
 	else if (write(notices->place.fuse, message.ptr, message.len) < 0 && errno != ENOENT &&
-		 errno != ENOTDIR && errno != ENODEV && errno != ENOTCONN)
+		 errno != ENOTDIR && errno != ENODEV && errno != ENOTCONN && errno != EBUSY &&
+		 errno != ENOTEMPTY)
 		log_line("the kernel refuses the notice %d: %s", head.error, strerror(errno));
 }
 
@@ -133,7 +136,8 @@ int notices_new(const struct relay_place *place, struct notices **ret)
 	if (r < 0)
 		return r;
 	notices->place = *place;
-	r = worker_new(work, notices, &notices->worker);
+	r = worker_new(touch, notices, &notices->toucher);
+	r = r < 0 ? r : worker_new(work, notices, &notices->worker);
 	if (r < 0)
 		free(notices);
 	else

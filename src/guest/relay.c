@@ -50,6 +50,22 @@ static bool has_answer(uint32_t opcode)
 	return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT;
 }
 
+/*
+ * The kernel asks for attributes of its own name spaces before the first write to each file, and `ls -l` does
+ * for each file. The host has none of these for it, and need not be asked.
+ */
+static bool answers_itself(const struct relay *relay, const struct fuse_in_header *head, struct slice message)
+{
+	const size_t at = sizeof(*head) + sizeof(struct fuse_getxattr_in);
+	const struct fuse_out_header answer = {
+		.len = sizeof(answer), .error = -EOPNOTSUPP, .unique = head->unique};
+
+	if (head->opcode != FUSE_GETXATTR || message.len <= at || strncmp(message.ptr + at, "user.", 5) == 0)
+		return false;
+	(void)!write(relay->place.fuse, &answer, sizeof(answer));
+	return true;
+}
+
 static int send_request(struct relay *relay, struct slice message)
 {
 	struct fuse_in_header head;
@@ -57,6 +73,8 @@ static int send_request(struct relay *relay, struct slice message)
 	int r = 0;
 
 	memcpy(&head, message.ptr, sizeof(head));
+	if (answers_itself(relay, &head, message))
+		return 0;
 	/* Nobody is interrupted over there, and what is forgotten twice is forgotten. */
 	if (head.opcode == FUSE_INTERRUPT || (!has_answer(head.opcode) && !relay->is_welcome))
 		return 0;

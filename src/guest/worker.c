@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-enum { ITEMS_MAX = 1024, STACK_BYTES = 256 << 10 };
+enum { ITEMS_MAX = 8192, STACK_BYTES = 256 << 10 };
 
 struct item {
 	struct item *next;

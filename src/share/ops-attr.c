@@ -1,25 +1,25 @@
 #include "share/ops.h"
 #include "share/owner.h"
+#include "wire/share.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/statvfs.h>
-#include <sys/xattr.h>
 
-enum { XATTR_VALUE_MAX_BYTES = 65536, XATTR_NAME_BYTES = 256 };
+/* All but the size, which is judged where the file is opened for that. */
+enum { CHANGES = FATTR_UID | FATTR_GID | FATTR_MODE | FATTR_ATIME | FATTR_MTIME };
 
-/* ---- attributes ---- */
-
-static int answer_attr(const struct share *share, const struct inode *inode, struct buf *out)
+static int answer_attr(struct share *share, struct inode *inode, struct buf *out)
 {
-	struct fuse_attr_out reply = {.attr_valid = 1};
-	struct stat info;
+	struct fuse_attr_out reply = {.attr_valid = 0};
+	struct statx info;
+	int r = watch_stat(share, inode, &info);
 
-	if (fstat(inode->fd, &info) < 0)
-		return -errno;
-	share_attr(share, inode->fd, &info, &reply.attr);
+	if (r < 0)
+		return r;
+	reply.attr_valid = watch_attr_seconds(share, inode, &info);
+	share_attr(share, inode, &info, &reply.attr);
 	return share_append(out, &reply, sizeof(reply));
 }
 
@@ -42,49 +42,64 @@ static struct timespec time_of(uint32_t valid, uint32_t flag, uint32_t now_flag,
 }
 
 /* Changing a link itself, which no O_PATH descriptor allows, needs its name in /proc. */
-static int set_mode(const struct share *share, const struct inode *inode, uint32_t mode)
+static int set_mode(struct share *share, struct inode *inode, uint32_t mode)
 {
+	int fd = inode->type == S_IFLNK ? -EOPNOTSUPP : reach_fd(share, inode);
 	char name[16];
-
-	if (inode->type == S_IFLNK)
-		return -EOPNOTSUPP;
-	snprintf(name, sizeof(name), "%d", inode->fd);
-	return fchmodat(share->proc_fds, name, share_mode(mode), 0) < 0 ? -errno : 0;
-}
-
-static int set_size(const struct share *share, const struct inode *inode, uint64_t size)
-{
-	autofd int fd = inode->type == S_IFREG ? share_reopen(share, inode, O_WRONLY) : -EINVAL;
 
 	if (fd < 0)
 		return fd;
-	return size > INT64_MAX ? -EFBIG : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	snprintf(name, sizeof(name), "%d", fd);
+	return fchmodat(share->proc_fds, name, share_mode(mode), 0) < 0 ? -errno : 0;
 }
 
-static int set_times(const struct inode *inode, const struct fuse_setattr_in *in)
+static int set_size(struct share *share, struct inode *inode, uint64_t size)
 {
+	struct opened *opened;
+	int r = inode->type == S_IFREG ? opened_get(share, inode, true, &opened) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	if (inode->is_pointer && size > 0)
+		return -EACCES;
+	return size > INT64_MAX ? -EFBIG : ftruncate(opened->fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+static int set_times(struct share *share, struct inode *inode, const struct fuse_setattr_in *in)
+{
+	int fd = reach_fd(share, inode);
 	const struct timespec times[] = {
 		time_of(in->valid, FATTR_ATIME, FATTR_ATIME_NOW, in->atime, in->atimensec),
 		time_of(in->valid, FATTR_MTIME, FATTR_MTIME_NOW, in->mtime, in->mtimensec)};
 
 	if (in->atimensec >= 1000000000 || in->mtimensec >= 1000000000)
 		return -EINVAL;
-	return utimensat(inode->fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	if (fd < 0)
+		return fd;
+	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int set_owner(const struct share *share, const struct inode *inode, const struct fuse_setattr_in *in)
+static int set_owner(struct share *share, struct inode *inode, const struct fuse_setattr_in *in)
 {
 	uint32_t uid, gid;
-	struct stat info;
+	struct statx info;
+	int r = reach_stat(share, inode, &info);
 
-	if (fstat(inode->fd, &info) < 0)
-		return -errno;
-	owner_read(share, inode->fd, &info, &uid, &gid);
+	if (r < 0)
+		return r;
+	owner_read(share, inode, &info, &uid, &gid);
 	if (in->valid & FATTR_UID)
 		uid = in->uid;
 	if (in->valid & FATTR_GID)
 		gid = in->gid;
 	return owner_write(share, inode, uid, gid);
+}
+
+/* The guest program only wants its kernel to tell who watches the file (wire/share.h). */
+static bool is_touch(const struct fuse_setattr_in *in)
+{
+	return (in->valid & (FATTR_MTIME | FATTR_MTIME_NOW)) == FATTR_MTIME &&
+	       (int64_t)in->mtime == SHARE_TOUCH_SECONDS && in->mtimensec == SHARE_TOUCH_NANOSECONDS;
 }
 
 int op_setattr(struct share *share, struct request *request, struct buf *out)
@@ -94,6 +109,12 @@ int op_setattr(struct share *share, struct request *request, struct buf *out)
 	int r = share_inode(share, request, 0, &inode);
 
 	r = r < 0 ? r : request_take(request, &in, sizeof(in));
+	if (r == 0 && is_touch(&in))
+		return answer_attr(share, inode, out);
+	if (r == 0 && share->is_read_only)
+		return -EROFS;
+	if (r == 0 && (in.valid & CHANGES))
+		r = guard_change(share, inode, !(in.valid & (FATTR_UID | FATTR_GID | FATTR_MODE)));
 	if (r == 0 && (in.valid & (FATTR_UID | FATTR_GID)))
 		r = set_owner(share, inode, &in);
 	if (r == 0 && (in.valid & FATTR_MODE))
@@ -101,7 +122,9 @@ int op_setattr(struct share *share, struct request *request, struct buf *out)
 	if (r == 0 && (in.valid & FATTR_SIZE))
 		r = set_size(share, inode, in.size);
 	if (r == 0 && (in.valid & (FATTR_ATIME | FATTR_MTIME)))
-		r = set_times(inode, &in);
+		r = set_times(share, inode, &in);
+	if (r == 0 && (in.valid & (FATTR_MODE | FATTR_SIZE)))
+		changed_modified(share, inode);
 	return r < 0 ? r : answer_attr(share, inode, out);
 }
 
@@ -111,10 +134,11 @@ int op_statfs(struct share *share, struct request *request, struct buf *out)
 	struct inode *inode;
 	struct statvfs info;
 	int r = share_inode(share, request, 0, &inode);
+	int fd = r < 0 ? r : reach_fd(share, inode);
 
-	if (r < 0)
-		return r;
-	if (fstatvfs(inode->fd, &info) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstatvfs(fd, &info) < 0)
 		return -errno;
 	reply.st.blocks = info.f_blocks;
 	reply.st.bfree = info.f_bfree;
@@ -133,104 +157,4 @@ int op_access(struct share *share, struct request *request, struct buf *out)
 
 	(void)out;
 	return share_inode(share, request, 0, &inode);
-}
-
-/* ---- extended attributes: those of the user name space ---- */
-
-static int take_xattr_name(struct request *request, char name[XATTR_NAME_BYTES])
-{
-	int r = request_take_text(request, name, XATTR_NAME_BYTES);
-
-	return r < 0                                                                    ? r
-	       : strncmp(name, "user.", 5) == 0 && name[5] && !owner_is_attribute(name) ? 0
-											: -EOPNOTSUPP;
-}
-
-static int open_for_xattr(const struct share *share, const struct request *request)
-{
-	struct inode *inode;
-	int r = share_inode(share, request, 0, &inode);
-
-	if (r < 0)
-		return r;
-	return inode->type == S_IFREG || inode->type == S_IFDIR ? share_reopen(share, inode, O_RDONLY)
-								: -EOPNOTSUPP;
-}
-
-/* A size of 0 asks how much there is. */
-static int answer_value(struct buf *out, const char *value, ssize_t len, uint32_t room)
-{
-	struct fuse_getxattr_out size = {.size = (uint32_t)len};
-
-	if (len < 0)
-		return -errno;
-	if (room == 0)
-		return share_append(out, &size, sizeof(size));
-	return (size_t)len > room ? -ERANGE : share_append(out, value, (size_t)len);
-}
-
-int op_getxattr(struct share *share, struct request *request, struct buf *out)
-{
-	autofree char *value = malloc(XATTR_VALUE_MAX_BYTES);
-	autofd int fd = open_for_xattr(share, request);
-	struct fuse_getxattr_in in;
-	char name[XATTR_NAME_BYTES];
-	int r = fd < 0 ? fd : value ? request_take(request, &in, sizeof(in)) : -ENOMEM;
-
-	r = r < 0 ? r : take_xattr_name(request, name);
-	if (r < 0)
-		return r == -EOPNOTSUPP ? -ENODATA : r;
-	return answer_value(out, value, fgetxattr(fd, name, value, XATTR_VALUE_MAX_BYTES), in.size);
-}
-
-int op_setxattr(struct share *share, struct request *request, struct buf *out)
-{
-	autofd int fd = open_for_xattr(share, request);
-	/* The longer form of it is not agreed upon in INIT. */
-	struct {
-		uint32_t size, flags;
-	} in;
-	char name[XATTR_NAME_BYTES];
-	int r = fd < 0 ? fd : request_take(request, &in, sizeof(in));
-
-	(void)out;
-	r = r < 0 ? r : take_xattr_name(request, name);
-	if (r == 0 && (in.size > XATTR_VALUE_MAX_BYTES || request->body.len < in.size))
-		r = -EINVAL;
-	if (r == 0 && fsetxattr(fd, name, request->body.ptr, in.size,
-				(int)(in.flags & (XATTR_CREATE | XATTR_REPLACE))) < 0)
-		r = -errno;
-	return r;
-}
-
-int op_listxattr(struct share *share, struct request *request, struct buf *out)
-{
-	autofree char *names = malloc(XATTR_VALUE_MAX_BYTES);
-	autofd int fd = open_for_xattr(share, request);
-	struct fuse_getxattr_in in;
-	auto_buf struct buf own = {0};
-	ssize_t len;
-	int r = fd < 0 ? fd : names ? request_take(request, &in, sizeof(in)) : -ENOMEM;
-
-	if (r < 0)
-		return r;
-	len = flistxattr(fd, names, XATTR_VALUE_MAX_BYTES);
-	if (len < 0)
-		return -errno;
-	for (const char *name = names; r == 0 && name < names + len; name += strlen(name) + 1)
-		if (strncmp(name, "user.", 5) == 0 && !owner_is_attribute(name))
-			r = share_append(&own, name, strlen(name) + 1);
-	return r < 0 ? r : answer_value(out, buf_text(&own), (ssize_t)own.len, in.size);
-}
-
-int op_removexattr(struct share *share, struct request *request, struct buf *out)
-{
-	autofd int fd = open_for_xattr(share, request);
-	char name[XATTR_NAME_BYTES];
-	int r = fd < 0 ? fd : take_xattr_name(request, name);
-
-	(void)out;
-	if (r == 0 && fremovexattr(fd, name) < 0)
-		r = -errno;
-	return r;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-enum { TEXT_BYTES = 32, PATH_BYTES = 40 };
+enum { TEXT_BYTES = 32, PATH_BYTES = 300 };
 
 #define ATTRIBUTE "user.sbx.owner"
 
@@ -16,55 +16,88 @@ static const char *path_of(int fd, char ret[PATH_BYTES])
 	return ret;
 }
 
-static uint32_t plain(uid_t owner, uid_t own)
+static uint32_t plain(uint32_t owner, uint32_t own)
 {
 	return owner == own ? SHARE_GUEST_UID : SHARE_GUEST_NOBODY;
 }
 
-void owner_read(const struct share *share, int fd, const struct stat *info, uint32_t *ret_uid,
-		uint32_t *ret_gid)
+static ssize_t read_text(struct share *share, struct inode *inode, char text[TEXT_BYTES])
 {
-	char path[PATH_BYTES], text[TEXT_BYTES];
-	unsigned uid, gid;
-	ssize_t len;
-	int used = 0;
+	const struct inode *above = inode->parent;
+	char path[PATH_BYTES];
+	int fd = inode->fd;
 
-	(void)share;
-	*ret_uid = plain(info->st_uid, geteuid());
-	*ret_gid = plain(info->st_gid, getegid());
-	if (!S_ISREG(info->st_mode) && !S_ISDIR(info->st_mode))
-		return;
-	len = getxattr(path_of(fd, path), ATTRIBUTE, text, sizeof(text) - 1);
-	if (len <= 0)
-		return;
-	text[len] = '\0';
-	if (sscanf(text, "%10u:%10u%n", &uid, &gid, &used) != 2 || used != len)
-		return;
-	*ret_uid = uid;
-	*ret_gid = gid;
+	/* No descriptor is opened for this alone: what lies in its place is that file, as it was just seen.
+	 */
+	if (fd < 0 && above && above->fd >= 0 && strlen(inode->name) < REQUEST_NAME_BYTES) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", above->fd, inode->name);
+		return lgetxattr(path, ATTRIBUTE, text, TEXT_BYTES - 1);
+	}
+	fd = reach_fd(share, inode);
+	return fd < 0 ? -1 : getxattr(path_of(fd, path), ATTRIBUTE, text, TEXT_BYTES - 1);
 }
 
-int owner_write(const struct share *share, const struct inode *inode, uint32_t uid, uint32_t gid)
+static bool parse(char *text, ssize_t len, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	unsigned uid, gid;
+	int used = 0;
+
+	if (len <= 0)
+		return false;
+	text[len] = '\0';
+	if (sscanf(text, "%10u:%10u%n", &uid, &gid, &used) != 2 || used != len)
+		return false;
+	*ret_uid = uid;
+	*ret_gid = gid;
+	return true;
+}
+
+/* Whatever changes the attribute changes the file's ctime too. */
+void owner_read(struct share *share, struct inode *inode, const struct statx *info, uint32_t *ret_uid,
+		uint32_t *ret_gid)
+{
+	int64_t ctime_ns = inode_time(&info->stx_ctime);
+	char text[TEXT_BYTES];
+
+	*ret_uid = plain(info->stx_uid, share->uid);
+	*ret_gid = plain(info->stx_gid, share->gid);
+	if (inode->type != S_IFREG && inode->type != S_IFDIR)
+		return;
+	if (inode->owner_ctime_ns != ctime_ns) {
+		inode->has_owner =
+			parse(text, read_text(share, inode, text), &inode->owner_uid, &inode->owner_gid);
+		inode->owner_ctime_ns = ctime_ns;
+	}
+	if (!inode->has_owner)
+		return;
+	*ret_uid = inode->owner_uid;
+	*ret_gid = inode->owner_gid;
+}
+
+int owner_write(struct share *share, struct inode *inode, uint32_t uid, uint32_t gid)
 {
 	char path[PATH_BYTES], text[TEXT_BYTES];
 	int len = snprintf(text, sizeof(text), "%u:%u", uid, gid);
-	int r;
+	int fd, r;
 
-	(void)share;
 	if (inode->type != S_IFREG && inode->type != S_IFDIR)
 		return 0;
+	fd = reach_fd(share, inode);
+	if (fd < 0)
+		return fd;
+	inode->owner_ctime_ns = 0; /* times are coarse: what is written within one is not told apart */
 	if (uid == SHARE_GUEST_UID && gid == SHARE_GUEST_UID)
-		r = removexattr(path_of(inode->fd, path), ATTRIBUTE);
+		r = removexattr(path_of(fd, path), ATTRIBUTE);
 	else
-		r = setxattr(path_of(inode->fd, path), ATTRIBUTE, text, (size_t)len, 0);
+		r = setxattr(path_of(fd, path), ATTRIBUTE, text, (size_t)len, 0);
 	if (r == 0 || errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSPC)
 		return 0;
 	return -errno;
 }
 
-void owner_begin(const struct share *share, const struct fuse_in_header *maker, struct fuse_entry_out *entry)
+void owner_begin(struct share *share, const struct fuse_in_header *maker, struct fuse_entry_out *entry)
 {
-	const struct inode *inode = inodes_find(share->inodes, entry->nodeid);
+	struct inode *inode = inodes_find(share->inodes, entry->nodeid);
 
 	if (maker->uid == SHARE_GUEST_UID && maker->gid == SHARE_GUEST_UID)
 		return;

@@ -7,15 +7,15 @@
 
 #include "share/ops.h"
 
-/* Of the file behind fd, which may be O_PATH; info is its stat. */
-void owner_read(const struct share *share, int fd, const struct stat *info, uint32_t *ret_uid,
+/* Of the inode that statx tells this of. */
+void owner_read(struct share *share, struct inode *inode, const struct statx *info, uint32_t *ret_uid,
 		uint32_t *ret_gid);
 
 /* Remembers it; where the file system or the kind of file has no room for that, it stays as it was: 0. */
-int owner_write(const struct share *share, const struct inode *inode, uint32_t uid, uint32_t gid);
+int owner_write(struct share *share, struct inode *inode, uint32_t uid, uint32_t gid);
 
 /* For a file that has just been made by that user of the guest's. */
-void owner_begin(const struct share *share, const struct fuse_in_header *maker, struct fuse_entry_out *entry);
+void owner_begin(struct share *share, const struct fuse_in_header *maker, struct fuse_entry_out *entry);
 
 /* True for the attribute itself, which the guest neither sees nor sets. */
 bool owner_is_attribute(const char *name);

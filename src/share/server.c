@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "share/session.h"
 #include "share/state.h"
+#include "share/tell.h"
 #include "wire/chan.h"
 
 #include <errno.h>
@@ -23,8 +24,7 @@ struct server {
 
 static int take_guard(struct server *server, const struct chan_message *message, int fd)
 {
-	(void)server, (void)message;
-	return fd < 0 ? 0 : -EBADMSG;
+	return fd < 0 ? share_guard(server->share, slice_of(message->body, message->body_len)) : -EBADMSG;
 }
 
 /* From the file's begin, wherever its offset is. */
@@ -46,14 +46,13 @@ static int read_state(int fd, struct buf *ret)
 static int take_state(struct server *server, const struct chan_message *message, int fd)
 {
 	auto_buf struct buf state = {0};
-	size_t n_lost = 0;
 	int r;
 
 	(void)message;
 	if (fd < 0 || server->has_state || server->session)
 		return -EBADMSG;
 	r = read_state(fd, &state);
-	r = r < 0 ? r : share_load(server->share, buf_slice(&state), &n_lost);
+	r = r < 0 ? r : share_load(server->share, buf_slice(&state));
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -85,21 +84,34 @@ static int answer(const struct server *server, const struct chan_message *messag
 static int take_save(struct server *server, const struct chan_message *message, int fd)
 {
 	auto_buf struct buf state = {0};
-	int r = fd < 0 ? -EBADMSG : share_save(server->share, &state);
+	int r = 0;
 
 	if (fd < 0)
-		return r;
+		return -EBADMSG;
+	if (server->session)
+		r = session_settle(server->session);
+	r = r < 0 ? r : share_save(server->share, &state);
 	r = r < 0 ? r : fd_write_all(fd, buf_slice(&state));
+	return answer(server, message, r);
+}
+
+static int take_diff(struct server *server, const struct chan_message *message, int fd)
+{
+	auto_buf struct buf text = {0};
+	int r;
+
+	if (fd < 0)
+		return -EBADMSG;
+	r = share_diff(server->share, &text);
+	r = r < 0 ? r : fd_write_all(fd, buf_slice(&text));
 	return answer(server, message, r);
 }
 
 typedef int taker(struct server *server, const struct chan_message *message, int fd);
 
 static taker *const takers[CHAN_KINDS] = {
-	[CHAN_SHARE_GUARD] = take_guard,
-	[CHAN_SHARE_STATE] = take_state,
-	[CHAN_SHARE_PORT] = take_port,
-	[CHAN_SHARE_SAVE] = take_save,
+	[CHAN_SHARE_GUARD] = take_guard, [CHAN_SHARE_STATE] = take_state, [CHAN_SHARE_PORT] = take_port,
+	[CHAN_SHARE_SAVE] = take_save,   [CHAN_SHARE_DIFF] = take_diff,
 };
 
 static int take_message(struct server *server)
@@ -119,27 +131,45 @@ static int take_message(struct server *server)
 static void serve(struct server *server, short revents)
 {
 	int r = session_turn(server->session, revents);
+	const char *complaint = tell_complaint(server->share);
 
+	if (complaint)
+		log_line("%s", complaint);
 	if (r == 0)
 		return;
 	log_line("the guest's port is closed: %s", strerror(-r));
 	session_close(steal(&server->session));
 }
 
+/* Of two times, of which -1 is never. */
+static int sooner(int left, int right)
+{
+	return left < 0 || (right >= 0 && right < left) ? right : left;
+}
+
 int server_turn(struct server *server)
 {
-	struct pollfd ready[] = {{.fd = server->channel, .events = POLLIN},
-				 {.fd = server->session ? session_port(server->session) : -1,
-				  .events = server->session ? session_events(server->session) : 0}};
-	int r = 0;
+	struct session *session = server->session;
+	struct pollfd ready[] = {
+		{.fd = server->channel, .events = POLLIN},
+		{.fd = session ? session_port(session) : -1, .events = session ? session_events(session) : 0},
+		{.fd = share_wake_fd(server->share), .events = POLLIN},
+		{.fd = session ? session_tell_fd(session) : -1, .events = POLLIN}};
+	int wait_ms = sooner(share_rest(server->share), session ? session_wait_ms(session) : -1);
 
-	if (poll(ready, array_len(ready), -1) < 0)
+	if (poll(ready, array_len(ready), wait_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
-	if (server->session && ready[1].revents)
+	if (session)
 		serve(server, ready[1].revents);
-	if (ready[0].revents)
-		r = take_message(server);
-	return r;
+	return ready[0].revents ? take_message(server) : 0;
+}
+
+/* What does not fit into the channel now is not told: the guest must not have to wait for that. */
+static void tell(void *owner, struct slice note)
+{
+	const struct server *server = owner;
+
+	(void)chan_send(server->channel, CHAN_SHARE_NOTE, 0, 0, note, -1);
 }
 
 int server_new(struct share *share, int channel, struct server **ret)
@@ -150,6 +180,7 @@ int server_new(struct share *share, int channel, struct server **ret)
 	if (!server)
 		return r < 0 ? r : -ENOMEM;
 	*server = (struct server){.share = share, .channel = channel};
+	share_on_note(share, tell, server);
 	*ret = server;
 	return 0;
 }

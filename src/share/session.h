@@ -16,5 +16,15 @@ void session_close(struct session *session);
 int session_port(const struct session *session);
 short session_events(const struct session *session);
 
-/* Does what can be done without waiting. Negative: the session is over; -EPIPE when the port was closed. */
+/* What else to wait for, as tell_fd() and tell_wait_ms() say, as long as the guest can be told something. */
+int session_tell_fd(const struct session *session);
+int session_wait_ms(const struct session *session);
+
+/*
+ * Does what can be done without waiting, also with what threads have done meanwhile. Negative: the session is
+ * over; -EPIPE when the port was closed.
+ */
 int session_turn(struct session *session, short revents);
+
+/* Waits until no thread has anything to do for it. */
+int session_settle(struct session *session);

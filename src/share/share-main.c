@@ -7,6 +7,7 @@
 #include "base/jail.h"
 #include "base/log.h"
 #include "share/server.h"
+#include "share/watch.h"
 
 #include <errno.h>
 #include <seccomp.h>
@@ -15,18 +16,20 @@
 #include <sys/random.h>
 
 /* 40 random bits say where a server's numbers begin. */
-enum { FILES_MAX = 1 << 19, NUMBER_SHIFT = 24, NUMBER_ROOM_BITS = 20 };
+enum { FILES_MAX = 1 << 17, THREADS = 4, NUMBER_SHIFT = 24, NUMBER_ROOM_BITS = 20 };
 
 /* The folder, its files, and memory: no program is started and no connection made. */
-static int give_up(bool is_read_only)
+static int give_up_calls(void)
 {
 	static const int calls[] = {
 		SCMP_SYS(read),
 		SCMP_SYS(recvmsg),
 		SCMP_SYS(sendmsg),
 		SCMP_SYS(write),
+		SCMP_SYS(writev),
 		SCMP_SYS(pread64),
-		SCMP_SYS(pwrite64),
+		SCMP_SYS(preadv2),
+		SCMP_SYS(pwritev2),
 		SCMP_SYS(close),
 		SCMP_SYS(poll),
 		SCMP_SYS(ppoll),
@@ -34,6 +37,8 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(openat),
 		SCMP_SYS(openat2),
 		SCMP_SYS(fstat),
+		SCMP_SYS(futex),
+		SCMP_SYS(name_to_handle_at),
 		SCMP_SYS(newfstatat),
 		SCMP_SYS(statx),
 		SCMP_SYS(fstatfs),
@@ -49,11 +54,13 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(lseek),
 		SCMP_SYS(ftruncate),
 		SCMP_SYS(fallocate),
+		SCMP_SYS(fchmod),
 		SCMP_SYS(fchmodat),
 		SCMP_SYS(utimensat),
 		SCMP_SYS(fsync),
 		SCMP_SYS(fdatasync),
 		SCMP_SYS(getxattr),
+		SCMP_SYS(lgetxattr),
 		SCMP_SYS(setxattr),
 		SCMP_SYS(removexattr),
 		SCMP_SYS(fgetxattr),
@@ -61,8 +68,7 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(flistxattr),
 		SCMP_SYS(fremovexattr),
 		SCMP_SYS(copy_file_range),
-		SCMP_SYS(geteuid),
-		SCMP_SYS(getegid),
+		SCMP_SYS(clock_gettime),
 		SCMP_SYS(getrandom),
 		SCMP_SYS(brk),
 		SCMP_SYS(mmap),
@@ -72,8 +78,19 @@ static int give_up(bool is_read_only)
 		SCMP_SYS(madvise),
 		SCMP_SYS(rt_sigreturn),
 		SCMP_SYS(restart_syscall),
+		SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(exit),
 		SCMP_SYS(exit_group),
 	};
+
+	/* Only what can be opened may be watched. */
+	static const struct jail_narrow narrow[] = {{.call = SCMP_SYS(fanotify_mark), .argument = 4}};
+
+	return jail_calls_only_and(calls, array_len(calls), narrow, array_len(narrow));
+}
+
+static int give_up_files(bool is_read_only)
+{
 	const struct jail_rule rules[] = {
 		{.fd = SHARE_ROOT_FD, .access = is_read_only ? JAIL_READ : JAIL_READ | JAIL_WRITE}};
 	int r = jail_environment();
@@ -87,7 +104,20 @@ static int give_up(bool is_read_only)
 			 "folder");
 		r = 0;
 	}
-	return r < 0 ? r : jail_calls_only(calls, array_len(calls));
+	return r;
+}
+
+/* Without the right to be told of more than single folders. */
+static int watch(struct share *share)
+{
+	int group = watch_open();
+	int r = group < 0 ? group : share_watch(share, group);
+
+	if (r < 0 && r != -ENOMEM)
+		log_line("the folder cannot be watched (%s): changes made on the host show inside after a "
+			 "second",
+			 strerror(-r));
+	return r == -ENOMEM ? r : 0;
 }
 
 /* Numbers of a server that has died without a word are not used again: each begins at a place of its own. */
@@ -110,8 +140,11 @@ int main(int argc, char **argv)
 
 	log_open("sbx-share");
 	signal(SIGPIPE, SIG_IGN);
-	r = argc == 2 ? give_up(is_read_only) : -EINVAL;
+	r = argc == 2 ? give_up_files(is_read_only) : -EINVAL;
 	r = r < 0 ? r : share_new(SHARE_ROOT_FD, is_read_only, &share);
+	r = r < 0 ? r : watch(share);
+	r = r < 0 ? r : share_start_threads(share, THREADS);
+	r = r < 0 ? r : give_up_calls();
 	r = r < 0 ? r : number_from_anywhere(share);
 	r = r < 0 ? r : server_new(share, SHARE_CHANNEL_FD, &server);
 	while (r == 0)

@@ -1,21 +1,25 @@
 #include "share/ops.h"
+
 #include "share/owner.h"
+#include "share/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
+#include <sys/resource.h>
 
-/* The guest's kernel may keep what it has been told for so long, as far as nobody tells it that it has
- * changed. */
-enum { KEEP_SECONDS = 1 };
+/* Of the descriptors that the process may have, what is not for inodes. */
+enum { FDS_MAX = 1 << 16, FDS_MIN = 16, FDS_OTHER = 64, OPENED_MAX = 1024, OPENED_MIN = 8, LISTINGS_MIN = 4 };
+
+/* The guest's own business, and not agreed upon: locks, and what it has not written yet. */
+static const uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_DO_READDIRPLUS |
+			       FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |
+			       FUSE_DONT_MASK | FUSE_EXPORT_SUPPORT | FUSE_AUTO_INVAL_DATA |
+			       FUSE_CACHE_SYMLINKS | FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT |
+			       /* Who writes has no right to keep set-user-ID, and the host's kernel knows. */
+			       FUSE_HANDLE_KILLPRIV | FUSE_HANDLE_KILLPRIV_V2;
 
 static int op_init(struct share *share, struct request *request, struct buf *out)
 {
-	static const uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ATOMIC_O_TRUNC |
-				       FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS |
-				       FUSE_MAX_PAGES | FUSE_DONT_MASK | FUSE_EXPORT_SUPPORT;
 	struct fuse_init_out reply = {.major = FUSE_KERNEL_VERSION,
 				      .minor = FUSE_KERNEL_MINOR_VERSION,
 				      .max_write = REQUEST_DATA_MAX_BYTES,
@@ -30,8 +34,12 @@ static int op_init(struct share *share, struct request *request, struct buf *out
 	if (request_take(request, &init, size) < 0 || init.major != FUSE_KERNEL_VERSION || init.minor < 31)
 		return -EPROTO;
 	share->is_begun = true;
+	share->is_openless = (init.flags & FUSE_NO_OPEN_SUPPORT) && (init.flags & FUSE_NO_OPENDIR_SUPPORT);
 	reply.max_readahead = init.max_readahead;
 	reply.flags = init.flags & wanted;
+	if (share->watch)
+		reply.flags &=
+			~(uint32_t)FUSE_AUTO_INVAL_DATA; /* its own writes would cost the guest its cache */
 	return share_append(out, &reply, sizeof(reply));
 }
 
@@ -51,7 +59,6 @@ static const struct row rows[] = {
 	[FUSE_INIT] = {op_init, false, false},
 	[FUSE_DESTROY] = {op_nothing, false, false},
 	[FUSE_INTERRUPT] = {op_nothing, false, true},
-	[FUSE_SYNCFS] = {op_nothing, false, false},
 	[FUSE_LOOKUP] = {op_lookup, false, false},
 	[FUSE_FORGET] = {op_forget, false, true},
 	[FUSE_BATCH_FORGET] = {op_batch_forget, false, true},
@@ -65,7 +72,7 @@ static const struct row rows[] = {
 	[FUSE_RENAME2] = {op_rename2, true, false},
 	[FUSE_READLINK] = {op_readlink, false, false},
 	[FUSE_GETATTR] = {op_getattr, false, false},
-	[FUSE_SETATTR] = {op_setattr, true, false},
+	[FUSE_SETATTR] = {op_setattr, false, false}, /* sees to it itself */
 	[FUSE_STATFS] = {op_statfs, false, false},
 	[FUSE_ACCESS] = {op_access, false, false},
 	[FUSE_GETXATTR] = {op_getxattr, false, false},
@@ -104,24 +111,30 @@ static int run(struct share *share, const struct row *row, struct request *reque
 int share_handle(struct share *share, struct slice message, struct buf *reply)
 {
 	struct fuse_out_header head = {.len = sizeof(head)};
-	auto_buf struct buf body = {0};
+	size_t before = reply->len;
 	struct request request;
 	const struct row *row;
-	int r;
+	int r = share_append(reply, &head, sizeof(head));
 
+	if (r < 0)
+		return r;
 	request_open(message, &request);
+	share->message = message;
 	row = request.head.opcode < array_len(rows) ? &rows[request.head.opcode] : NULL;
-	r = run(share, row, &request, &body);
-	if (row && row->is_silent)
-		return 0;
-	head.unique = request.head.unique;
-	head.error = r < 0 ? r : 0;
-	if (r == 0)
-		head.len += (uint32_t)body.len;
-	if (!buf_space(reply, head.len))
-		return -ENOMEM;
-	(void)share_append(reply, &head, sizeof(head));
-	return r < 0 ? 0 : buf_append(reply, buf_slice(&body));
+	r = run(share, row, &request, reply);
+	if (r == -EINPROGRESS)
+		r = OP_LATER;
+	if (r == OP_LATER || (row && row->is_silent)) {
+		buf_cut(reply, before);
+		return r == OP_LATER ? SHARE_LATER : 0;
+	}
+	if (r < 0)
+		buf_cut(reply, before + sizeof(head));
+	head = (struct fuse_out_header){.len = (uint32_t)(reply->len - before),
+					.error = r < 0 ? r : 0,
+					.unique = request.head.unique};
+	memcpy(reply->data + reply->start + before, &head, sizeof(head));
+	return 0;
 }
 
 /* ---- what the operations share ---- */
@@ -131,9 +144,17 @@ int share_append(struct buf *out, const void *bytes, size_t size)
 	return buf_append(out, slice_of(bytes, size));
 }
 
+/* One that only what lies in it keeps is not known to the guest. */
+struct inode *share_known(const struct share *share, uint64_t id)
+{
+	struct inode *inode = inodes_find(share->inodes, id);
+
+	return inode && (inode->n_lookups > 0 || id == INODE_ROOT) ? inode : NULL;
+}
+
 int share_inode(const struct share *share, const struct request *request, mode_t type, struct inode **ret)
 {
-	struct inode *inode = inodes_find(share->inodes, request->head.nodeid);
+	struct inode *inode = share_known(share, request->head.nodeid);
 
 	if (!inode)
 		return -ESTALE;
@@ -143,75 +164,108 @@ int share_inode(const struct share *share, const struct request *request, mode_t
 	return 0;
 }
 
-void share_attr(const struct share *share, int fd, const struct stat *info, struct fuse_attr *ret)
+int share_dir(struct share *share, const struct request *request, struct inode **ret_dir, int *ret_fd)
 {
-	*ret = (struct fuse_attr){.ino = info->st_ino,
-				  .size = (uint64_t)info->st_size,
-				  .blocks = (uint64_t)info->st_blocks,
-				  .atime = (uint64_t)info->st_atim.tv_sec,
-				  .mtime = (uint64_t)info->st_mtim.tv_sec,
-				  .ctime = (uint64_t)info->st_ctim.tv_sec,
-				  .atimensec = (uint32_t)info->st_atim.tv_nsec,
-				  .mtimensec = (uint32_t)info->st_mtim.tv_nsec,
-				  .ctimensec = (uint32_t)info->st_ctim.tv_nsec,
-				  .mode = info->st_mode & (S_IFMT | 01777),
-				  .nlink = (uint32_t)info->st_nlink,
-				  .blksize = (uint32_t)info->st_blksize};
-	owner_read(share, fd, info, &ret->uid, &ret->gid);
+	int r = share_inode(share, request, S_IFDIR, ret_dir);
+
+	*ret_fd = r < 0 ? r : reach_fd(share, *ret_dir);
+	return *ret_fd < 0 ? *ret_fd : 0;
 }
 
-int share_open_beneath(const struct inode *dir, const char *name)
+void share_attr(struct share *share, struct inode *inode, const struct statx *info, struct fuse_attr *ret)
 {
-	struct open_how {
-		uint64_t flags, mode, resolve;
-	} how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		 .resolve = 0x01 | 0x02 | 0x04 | 0x08}; /* no other mount, no magic link, no link, beneath */
-	int fd = (int)syscall(SYS_openat2, dir->fd, name, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
+	*ret = (struct fuse_attr){.ino = info->stx_ino,
+				  .size = info->stx_size,
+				  .blocks = info->stx_blocks,
+				  .atime = (uint64_t)info->stx_atime.tv_sec,
+				  .mtime = (uint64_t)info->stx_mtime.tv_sec,
+				  .ctime = (uint64_t)info->stx_ctime.tv_sec,
+				  .atimensec = info->stx_atime.tv_nsec,
+				  .mtimensec = info->stx_mtime.tv_nsec,
+				  .ctimensec = info->stx_ctime.tv_nsec,
+				  .mode = info->stx_mode & (S_IFMT | 01777),
+				  .nlink = info->stx_nlink,
+				  .blksize = info->stx_blksize};
+	owner_read(share, inode, info, &ret->uid, &ret->gid);
 }
 
-/* Takes an O_PATH descriptor, and counts its inode once more. */
-static int know(struct share *share, int fd, struct fuse_entry_out *ret)
+/*
+ * Counts the inode that can be reached as at_name from the descriptor at once more; with a name it lies
+ * there, without one only at leads to it.
+ */
+static int know(struct share *share, int at, const char *at_name, struct inode *dir, const char *name,
+		struct fuse_entry_out *ret)
 {
 	struct inode *inode;
-	struct stat info;
-	int r;
+	struct statx info;
+	int r = reach_stat_at(at, at_name, &info);
 
-	if (fstat(fd, &info) < 0 || info.st_dev != share->dev) {
-		close(fd);
-		return -EXDEV;
-	}
-	r = inodes_add(share->inodes, fd, &info, &inode);
 	if (r < 0)
 		return r;
+	if (info.stx_dev_major != share->dev_major || info.stx_dev_minor != share->dev_minor)
+		return -EXDEV;
+	r = inodes_add(share->inodes, &info, &inode);
+	if (r < 0)
+		return r;
+	r = name ? inodes_put(share->inodes, inode, dir, name) : 0;
+	if (r < 0) {
+		inodes_forget(share->inodes, inode->id, 1);
+		return r;
+	}
+	watch_found(share, inode, name ? dir : NULL, at, at_name, &info);
 	*ret = (struct fuse_entry_out){.nodeid = inode->id,
 				       .generation = 1,
-				       .entry_valid = KEEP_SECONDS,
-				       .attr_valid = KEEP_SECONDS};
-	share_attr(share, inode->fd, &info, &ret->attr);
+				       .entry_valid = watch_name_seconds(name ? dir : NULL),
+				       .attr_valid = watch_attr_seconds(share, inode, &info)};
+	share_attr(share, inode, &info, &ret->attr);
 	return 0;
 }
 
-int share_look(struct share *share, const struct inode *dir, const char *name, struct fuse_entry_out *ret)
+/*
+ * A file that is looked up is likely to be read next, and may be replaced on the host before: as long as
+ * there are descriptors to spare, one holds it from now on.
+ */
+static void hold(struct share *share, struct inode *inode, int dir, const char *name)
 {
-	int fd = share_open_beneath(dir, name);
-
-	return fd < 0 ? fd : know(share, fd, ret);
-}
-
-int share_know_file(struct share *share, int file, struct fuse_entry_out *ret)
-{
-	char name[16];
+	struct statx info;
 	int fd;
 
-	snprintf(name, sizeof(name), "%d", file);
-	fd = openat(share->proc_fds, name, O_PATH | O_CLOEXEC);
-	return fd < 0 ? -errno : know(share, fd, ret);
+	if (inode->fd >= 0 || inode->type != S_IFREG || share->reach.count >= share->reach.held_max)
+		return;
+	fd = reach_open_beneath(dir, name);
+	if (fd < 0)
+		return;
+	if (reach_stat_at(fd, "", &info) == 0 && inode_is(inode, &info))
+		reach_take(share, inode, fd);
+	else
+		close(fd);
 }
 
-int share_enter(struct share *share, const struct inode *dir, const char *name,
-		const struct fuse_in_header *maker, struct buf *out)
+/*
+ * Most is not opened until more is asked: what is reached then has to be this file. That what is mounted
+ * there is not entered is seen then too, where it is of the same file system.
+ */
+int share_look(struct share *share, struct inode *dir, const char *name, struct fuse_entry_out *ret)
+{
+	int fd, r;
+
+	(void)watch_begin(share, dir);
+	fd = reach_fd(share, dir);
+	r = fd < 0 ? fd : know(share, fd, name, dir, name, ret);
+	if (r == 0)
+		hold(share, inodes_find(share->inodes, ret->nodeid), fd, name);
+	return r;
+}
+
+int share_know_file(struct share *share, int file, struct inode *dir, const char *name,
+		    struct fuse_entry_out *ret)
+{
+	(void)watch_begin(share, dir);
+	return know(share, file, "", dir, name, ret);
+}
+
+int share_enter(struct share *share, struct inode *dir, const char *name, const struct fuse_in_header *maker,
+		struct buf *out)
 {
 	struct fuse_entry_out entry;
 	int r = share_look(share, dir, name, &entry);
@@ -226,59 +280,113 @@ int share_enter(struct share *share, const struct inode *dir, const char *name,
 	return r;
 }
 
-int share_reopen(const struct share *share, const struct inode *inode, int flags)
-{
-	char name[16];
-	int fd;
+/* ---- its life ---- */
 
-	if (inode->type != S_IFREG && inode->type != S_IFDIR)
-		return -EPERM; /* a device, FIFO or socket of the host is nobody's to open */
-	snprintf(name, sizeof(name), "%d", inode->fd);
-	fd = openat(share->proc_fds, name, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+static void leave(struct inode *inode, void *owner)
+{
+	struct share *share = owner;
+
+	watch_end(share, inode);
+	opened_close(share, inode);
+	if (inode->type == S_IFDIR)
+		listing_close(share, inode);
+	reach_close(share, inode);
+}
+
+static size_t between(size_t least, size_t value, size_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+/* Each kind gets its part of the descriptors that there may be. */
+static void share_out(struct share *share)
+{
+	struct rlimit limit = {.rlim_cur = 1024};
+	size_t count, others;
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	count = between(0, limit.rlim_cur, 1 << 24);
+	share->opened.max = between(OPENED_MIN, count / 8, OPENED_MAX);
+	share->n_listings = between(LISTINGS_MIN, count / 16, LISTINGS_MAX);
+	others = share->opened.max * 2 + share->n_listings + FDS_OTHER;
+	share->reach.max = between(FDS_MIN, count > others ? count - others : 0, FDS_MAX);
+	share->reach.held_max = share->reach.max / 4;
+}
+
+static int begin(struct share *share, const struct statx *info)
+{
+	struct inode *root;
+	mode_t type = info->stx_mode & S_IFMT;
+	int r = type == S_IFDIR || type == S_IFREG ? 0 : -EINVAL;
+
+	share->uid = geteuid();
+	share->gid = getegid();
+	share->dev_major = info->stx_dev_major;
+	share->dev_minor = info->stx_dev_minor;
+	share_out(share);
+	share->proc_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r == 0 && share->proc_fds < 0)
+		r = -errno;
+	r = r < 0 ? r : changes_new(&share->changes);
+	r = r < 0 ? r : inodes_new(leave, share, &share->inodes);
+	return r < 0 ? r : inodes_add(share->inodes, info, &root);
 }
 
 int share_new(int root, bool is_read_only, struct share **ret)
 {
 	struct share *share = calloc(1, sizeof(*share));
-	struct stat info = {0};
-	int r = share ? 0 : -ENOMEM;
+	struct statx info;
+	int r = share ? reach_stat_at(root, "", &info) : -ENOMEM;
 
-	if (r < 0 || fstat(root, &info) < 0) {
-		close(root);
-		free(share);
-		return r < 0 ? r : -errno;
+	if (r == 0) {
+		*share = (struct share){.is_read_only = is_read_only, .proc_fds = -1};
+		r = begin(share, &info);
 	}
-	*share = (struct share){.dev = info.st_dev, .is_read_only = is_read_only};
-	share->proc_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = inodes_new(root, &share->inodes);
-	if (r == 0 && share->proc_fds < 0)
-		r = -ENOENT;
-	r = r < 0 ? r : handles_new(&share->handles);
-	if (r < 0)
+	if (r < 0) {
+		close(root);
 		share_free(share);
-	else
-		*ret = share;
-	return r;
+		return r;
+	}
+	inodes_find(share->inodes, INODE_ROOT)->fd = root;
+	*ret = share;
+	return 0;
+}
+
+int share_diff(struct share *share, struct buf *into)
+{
+	return changes_write(share->changes, inodes_find(share->inodes, INODE_ROOT)->fd, into);
+}
+
+int share_rest(struct share *share)
+{
+	return opened_rest(share);
 }
 
 void share_number_from(struct share *share, uint64_t place)
 {
 	inodes_skip(share->inodes, place);
-	handles_skip(share->handles, place);
 }
 
 void share_continue(struct share *share)
 {
-	share->is_begun = true;
+	share->is_begun = share->is_openless = true;
+	tell_all(share);
 }
 
 void share_free(struct share *share)
 {
+	auto_buf struct buf last = {0};
+
 	if (!share)
 		return;
-	handles_free(share->handles);
+	while (share_collect(share, /* waits= */ true, &last) > 0)
+		buf_clear(&last);
+	pool_free(share->pool);
+	watch_free(steal(&share->watch));
+	tell_done(&share->tell);
+	guard_done(&share->guard);
 	inodes_free(share->inodes);
+	changes_free(share->changes);
 	if (share->proc_fds >= 0)
 		close(share->proc_fds);
 	free(share);

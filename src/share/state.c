@@ -3,112 +3,89 @@
 #include "share/ops.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
-#include <sys/syscall.h>
 
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 3 };
 
 struct state_head {
-	uint32_t version, is_begun;
-	uint64_t n_inodes, n_handles, last_inode, last_handle;
+	uint32_t version, is_begun, is_openless, root_type;
+	uint64_t n_inodes, last_inode, n_changes;
+	uint64_t is_missing; /* among the changes */
 };
 
+/* Followed by its name. */
 struct state_inode {
-	uint64_t id, n_lookups, dev, ino;
+	uint64_t id, n_lookups, ino, parent, told;
 	int64_t born_ns;
-	uint32_t type, path_len;
+	uint32_t type, name_len;
 };
 
-struct state_handle {
-	uint64_t id, inode;
-	uint32_t flags, is_dir;
+/* Followed by its path. */
+struct state_change {
+	uint32_t change, path_len;
 };
-
-/* 0 where the file system does not keep it. */
-static int64_t born_ns(int fd)
-{
-	struct statx info;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &info) < 0 || !(info.stx_mask & STATX_BTIME))
-		return 0;
-	return info.stx_btime.tv_sec * 1000000000 + info.stx_btime.tv_nsec;
-}
 
 /* ---- saving ---- */
 
-static ssize_t read_path(const struct share *share, int fd, char path[PATH_MAX])
-{
-	char name[16];
-	ssize_t len;
-
-	snprintf(name, sizeof(name), "%d", fd);
-	len = readlinkat(share->proc_fds, name, path, PATH_MAX - 1);
-	if (len >= 0)
-		path[len] = '\0';
-	return len < 0 ? -errno : len;
-}
-
 struct saving {
-	const struct share *share;
+	struct share *share;
 	struct buf *into;
-	char root[PATH_MAX];
-	size_t root_len;
 };
 
-/* One that is not below the folder any more, or was removed, has no path: it is lost when it is loaded. */
-static int save_inode(const struct inode *inode, void *data)
+/* Places that are not true any more are looked for once more, as long as there is a descriptor. */
+static int see_place(struct inode *inode, void *data)
 {
-	const struct saving *saving = data;
-	struct state_inode head = {.id = inode->id,
-				   .n_lookups = inode->n_lookups,
-				   .dev = inode->dev,
-				   .ino = inode->ino,
-				   .born_ns = born_ns(inode->fd),
-				   .type = inode->type};
-	char path[PATH_MAX];
-	ssize_t len = inode->id == INODE_ROOT ? 0 : read_path(saving->share, inode->fd, path);
-	const char *below = path + saving->root_len + 1;
-	int r;
+	struct share *share = data;
 
-	if (len > (ssize_t)saving->root_len + 1 && memcmp(path, saving->root, saving->root_len) == 0 &&
-	    path[saving->root_len] == '/')
-		head.path_len = (uint32_t)strlen(below);
-	r = share_append(saving->into, &head, sizeof(head));
-	return r < 0 ? r : share_append(saving->into, below, head.path_len);
+	if (inode->fd >= 0 && inode->id != INODE_ROOT && !reach_is_in_place(share, inode))
+		(void)reach_place_again(share, inode);
+	return 0;
 }
 
-static int save_handle(const struct handle *handle, void *data)
+static int save_inode(struct inode *inode, void *data)
 {
 	const struct saving *saving = data;
-	int flags = fcntl(handle->fd, F_GETFL);
-	const struct state_handle head = {
-		.id = handle->id,
-		.inode = handle->inode,
-		.flags = flags < 0 ? 0 : (uint32_t)flags & (O_ACCMODE | O_APPEND | O_SYNC),
-		.is_dir = handle->dir != NULL};
+	const char *name = inode->parent ? inode->name : "";
+	const struct state_inode head = {.id = inode->id,
+					 .n_lookups = inode->n_lookups,
+					 .ino = inode->ino,
+					 .parent = inode->parent ? inode->parent->id : 0,
+					 .told = inode->watched.told,
+					 .born_ns = inode->born_ns,
+					 .type = inode->type,
+					 .name_len = (uint32_t)strlen(name)};
+	int r = inode->id == INODE_ROOT ? 0 : share_append(saving->into, &head, sizeof(head));
 
-	return share_append(saving->into, &head, sizeof(head));
+	return r < 0 || inode->id == INODE_ROOT ? r : share_append(saving->into, name, head.name_len);
+}
+
+static int save_change(const char *path, enum change change, void *data)
+{
+	const struct saving *saving = data;
+	const struct state_change head = {.change = change, .path_len = (uint32_t)strlen(path)};
+	int r = share_append(saving->into, &head, sizeof(head));
+
+	return r < 0 ? r : share_append(saving->into, path, head.path_len);
 }
 
 int share_save(struct share *share, struct buf *into)
 {
 	struct saving saving = {.share = share, .into = into};
-	struct state_head head = {.version = STATE_VERSION, .is_begun = share->is_begun};
-	ssize_t len = read_path(share, inodes_find(share->inodes, INODE_ROOT)->fd, saving.root);
-	int r;
+	struct state_head head = {.version = STATE_VERSION,
+				  .is_begun = share->is_begun,
+				  .is_openless = share->is_openless,
+				  .root_type = inodes_find(share->inodes, INODE_ROOT)->type};
+	int r = tell_note(share);
 
-	if (len < 0)
-		return (int)len;
-	saving.root_len = strcmp(saving.root, "/") == 0 ? 0 : (size_t)len;
-	head.n_inodes = inodes_count(share->inodes);
+	r = r < 0 ? r : inodes_each(share->inodes, see_place, share);
+
+	head.n_changes = changes_count(share->changes);
+	head.is_missing = changes_is_missing(share->changes);
+	head.n_inodes = inodes_count(share->inodes) - 1;
 	head.last_inode = inodes_last(share->inodes);
-	head.n_handles = handles_count(share->handles);
-	head.last_handle = handles_last(share->handles);
-	r = share_append(into, &head, sizeof(head));
+	r = r < 0 ? r : share_append(into, &head, sizeof(head));
 	r = r < 0 ? r : inodes_each(share->inodes, save_inode, &saving);
-	return r < 0 ? r : handles_each(share->handles, save_handle, &saving);
+	return r < 0 ? r : changes_each(share->changes, save_change, &saving);
 }
 
 /* ---- loading ---- */
@@ -122,96 +99,147 @@ static int take(struct slice *state, void *into, size_t size)
 	return 0;
 }
 
-/* The whole of it is looked through before any of it is believed. */
-static int check(struct slice state)
+static bool is_part(struct slice part)
 {
-	struct state_head head = {.version = 0};
-	struct state_inode inode;
-	int r = take(&state, &head, sizeof(head));
+	return part.len > 0 && !(part.len == 1 && part.ptr[0] == '.') &&
+	       !(part.len == 2 && part.ptr[0] == '.' && part.ptr[1] == '.');
+}
 
-	if (r < 0 || head.version != STATE_VERSION || head.n_inodes > INODES_MAX ||
-	    head.n_handles > HANDLES_MAX)
+/* Empty, or parts between slashes that lead nowhere but down. */
+static bool is_name(struct slice name)
+{
+	if (name.len >= PATH_MAX || memchr(name.ptr, '\0', name.len))
+		return false;
+	while (name.len > 0) {
+		const char *slash = memchr(name.ptr, '/', name.len);
+		size_t len = slash ? (size_t)(slash - name.ptr) : name.len;
+
+		if (!is_part(slice_of(name.ptr, len)) || (slash && len + 1 == name.len))
+			return false;
+		name = slice_skip(name, slash ? len + 1 : len);
+	}
+	return true;
+}
+
+static int take_inode(struct slice *state, struct state_inode *ret, struct slice *ret_name)
+{
+	int r = take(state, ret, sizeof(*ret));
+
+	if (r < 0 || ret->name_len > state->len || !is_name(slice_of(state->ptr, ret->name_len)))
 		return -EBADMSG;
-	for (uint64_t i = 0; i < head.n_inodes; i++) {
-		r = take(&state, &inode, sizeof(inode));
-		if (r < 0 || inode.path_len >= PATH_MAX || inode.path_len > state.len || inode.id == 0 ||
-		    inode.id > head.last_inode || memchr(state.ptr, '\0', inode.path_len))
+	*ret_name = slice_of(state->ptr, ret->name_len);
+	*state = slice_skip(*state, ret->name_len);
+	return 0;
+}
+
+static int take_change(struct slice *state, struct state_change *ret, struct slice *ret_path)
+{
+	int r = take(state, ret, sizeof(*ret));
+
+	if (r < 0 || ret->path_len > state->len || ret->path_len == 0 || ret->change >= CHANGE_KINDS ||
+	    ret->path_len >= CHANGE_PATH_BYTES || memchr(state->ptr, '\0', ret->path_len))
+		return -EBADMSG;
+	*ret_path = slice_of(state->ptr, ret->path_len);
+	*state = slice_skip(*state, ret->path_len);
+	return 0;
+}
+
+static int check_changes(struct slice state, uint64_t count)
+{
+	struct state_change change;
+	struct slice path;
+	int r = count > CHANGES_MAX ? -EBADMSG : 0;
+
+	for (uint64_t i = 0; r == 0 && i < count; i++)
+		r = take_change(&state, &change, &path);
+	return r == 0 && state.len == 0 ? 0 : -EBADMSG;
+}
+
+/* The whole of it is looked through before any of it is believed. */
+static int check(const struct share *share, struct slice state, struct state_head *ret)
+{
+	struct state_inode inode;
+	struct slice name;
+	int r = take(&state, ret, sizeof(*ret));
+
+	if (r < 0 || ret->version != STATE_VERSION || ret->n_inodes >= INODES_MAX ||
+	    ret->root_type != inodes_find(share->inodes, INODE_ROOT)->type || ret->last_inode >> 62)
+		return -EBADMSG;
+	for (uint64_t i = 0; i < ret->n_inodes; i++)
+		if (take_inode(&state, &inode, &name) < 0 || inode.id <= INODE_ROOT ||
+		    inode.id > ret->last_inode || (inode.parent == 0) != (name.len == 0))
 			return -EBADMSG;
-		state = slice_skip(state, inode.path_len);
-	}
-	return state.len == head.n_handles * sizeof(struct state_handle) ? 0 : -EBADMSG;
+	return check_changes(state, ret->n_changes);
 }
 
-static bool is_same(int fd, const struct state_inode *wanted, struct stat *ret)
+static int load_inode(struct share *share, const struct state_inode *saved)
 {
-	return fstat(fd, ret) == 0 && ret->st_dev == wanted->dev && ret->st_ino == wanted->ino &&
-	       (ret->st_mode & S_IFMT) == wanted->type && born_ns(fd) == wanted->born_ns;
+	const struct inode known = {.id = saved->id,
+				    .n_lookups = saved->n_lookups,
+				    .ino = saved->ino,
+				    .born_ns = saved->born_ns,
+				    .type = saved->type & S_IFMT};
+	struct inode *inode;
+	int r = inodes_restore(share->inodes, &known, &inode);
+
+	if (r == 0)
+		inode->watched.told = saved->told;
+	return r;
 }
 
-static bool load_inode(struct share *share, const struct state_inode *wanted, const char *path)
+/* When all are known; one whose folder is not stays without a place. */
+static int load_place(struct share *share, const struct state_inode *saved, struct slice name)
 {
-	const struct inode *root = inodes_find(share->inodes, INODE_ROOT);
-	struct stat info;
-	int fd;
+	struct inode *inode = inodes_find(share->inodes, saved->id);
+	struct inode *parent = inodes_find(share->inodes, saved->parent);
+	char text[PATH_MAX];
 
-	if (wanted->id == INODE_ROOT)
-		return true;
-	fd = *path ? share_open_beneath(root, path) : -ENOENT;
-	if (fd < 0)
-		return false;
-	if (!is_same(fd, wanted, &info)) {
-		close(fd);
-		return false;
-	}
-	return inodes_restore(share->inodes, wanted->id, fd, &info, wanted->n_lookups) == 0;
+	if (!inode || !parent || parent->type != S_IFDIR)
+		return 0;
+	memcpy(text, name.ptr, name.len);
+	text[name.len] = '\0';
+	return inodes_put(share->inodes, inode, parent, text);
 }
 
-static bool load_handle(struct share *share, const struct state_handle *wanted)
+static void load_changes(struct share *share, struct slice state, const struct state_head *head)
 {
-	const struct inode *inode = inodes_find(share->inodes, wanted->inode);
-	int flags = wanted->is_dir ? O_RDONLY | O_DIRECTORY
-				   : (int)wanted->flags & (O_ACCMODE | O_APPEND | O_SYNC);
-	DIR *dir = NULL;
-	int fd;
+	struct state_change change;
+	char text[CHANGE_PATH_BYTES];
+	struct slice path;
 
-	if (!inode || (wanted->is_dir ? S_IFDIR : S_IFREG) != inode->type ||
-	    (share->is_read_only && (flags & O_ACCMODE) != O_RDONLY))
-		return false;
-	fd = share_reopen(share, inode, flags);
-	if (fd < 0)
-		return false;
-	if (wanted->is_dir && !(dir = fdopendir(fd))) {
-		close(fd);
-		return false;
+	if (head->is_missing)
+		changes_miss(share->changes);
+	for (uint64_t i = 0; i < head->n_changes && take_change(&state, &change, &path) == 0; i++) {
+		memcpy(text, path.ptr, path.len);
+		text[path.len] = '\0';
+		changes_restore(share->changes, (enum change)change.change, text);
 	}
-	return handles_restore(share->handles, wanted->id, wanted->inode, fd, dir) == 0;
 }
 
-int share_load(struct share *share, struct slice state, size_t *ret_lost)
+int share_load(struct share *share, struct slice state)
 {
 	struct state_head head = {.version = 0};
 	struct state_inode inode;
-	struct state_handle handle;
-	char path[PATH_MAX];
-	int r = check(state);
+	struct slice name, rest;
+	int r = check(share, state, &head);
 
-	*ret_lost = 0;
 	if (r < 0)
 		return r;
-	(void)take(&state, &head, sizeof(head));
 	share->is_begun = head.is_begun != 0;
-	for (uint64_t i = 0; i < head.n_inodes; i++) {
-		(void)take(&state, &inode, sizeof(inode));
-		(void)take(&state, path, inode.path_len);
-		path[inode.path_len] = '\0';
-		*ret_lost += !load_inode(share, &inode, path);
+	share->is_openless = head.is_openless != 0;
+	rest = slice_skip(state, sizeof(head));
+	for (uint64_t i = 0; r != -ENOMEM && i < head.n_inodes; i++) {
+		(void)take_inode(&rest, &inode, &name);
+		r = load_inode(share, &inode);
 	}
-	for (uint64_t i = 0; i < head.n_handles; i++) {
-		(void)take(&state, &handle, sizeof(handle));
-		*ret_lost += !load_handle(share, &handle);
+	rest = slice_skip(state, sizeof(head));
+	for (uint64_t i = 0; r != -ENOMEM && i < head.n_inodes; i++) {
+		(void)take_inode(&rest, &inode, &name);
+		r = load_place(share, &inode, name);
 	}
-	/* A number of the last life, lost ones included, is not used for another file. */
+	load_changes(share, rest, &head);
+	/* A number of the last life is not used for another file. */
 	inodes_skip(share->inodes, head.last_inode);
-	handles_skip(share->handles, head.last_handle);
-	return 0;
+	inodes_sweep(share->inodes);
+	return r == -ENOMEM ? r : 0;
 }

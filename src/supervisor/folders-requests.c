@@ -179,6 +179,10 @@ void folders_on_guard(struct life *life, struct control_request *request)
 		life->rules = list;
 		list = old;
 		r = folders_set_rules(life, &err);
+		if (r < 0) {
+			list = life->rules;
+			life->rules = old;
+		}
 	}
 	for (char **rule = list; rule && *rule; rule++)
 		free(*rule);

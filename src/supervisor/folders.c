@@ -13,9 +13,11 @@
 #include "supervisor/sandbox-file.h"
 #include "supervisor/supervisor.h"
 #include "wire/control.h"
+#include "wire/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -58,24 +60,26 @@ static void on_failed(void *owner, unsigned id, const char *why)
 
 /* ---- the start ---- */
 
-/* Lines "guard PATTERN" and "allow PATTERN"; what else stands in the file is not for the servers. */
-static int add_rules(const char *text, char ***rules, size_t *count)
+/* A rule that makes no sense is none that may be left out: it may be one that guards something. */
+static int add_rules(struct slice text, char ***rules, size_t *count)
 {
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		char **grown;
+	struct guard_rule rule;
+	struct slice line;
+	unsigned number = 0;
+	int r;
 
-		if (strncmp(text, "guard ", 6) == 0 || strncmp(text, "allow ", 6) == 0) {
-			grown = realloc(*rules, (*count + 2) * sizeof(*grown));
-			if (!grown)
-				return -ENOMEM;
-			*rules = grown;
-			grown[*count] = strndup(text, len);
-			grown[++*count] = NULL;
-		}
-		text += len + (text[len] == '\n');
+	while ((r = guard_take(&text, &number, &line, &rule)) > 0) {
+		char **grown = realloc(*rules, (*count + 2) * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		*rules = grown;
+		grown[*count] = strndup(line.ptr, line.len);
+		if (!grown[*count])
+			return -ENOMEM;
+		grown[++*count] = NULL;
 	}
-	return 0;
+	return r;
 }
 
 /* Those of all sandboxes, then those of this one: the last one that matches counts. */
@@ -86,9 +90,9 @@ int folders_set_rules(struct life *life, struct err *err)
 	int r = 0;
 
 	for (char **rule = life->rules; r == 0 && rule && *rule; rule++)
-		r = add_rules(*rule, &all, &count);
+		r = add_rules(slice_text(*rule), &all, &count);
 	for (char **rule = life->sandbox.guard; r == 0 && rule && *rule; rule++)
-		r = add_rules(*rule, &all, &count);
+		r = add_rules(slice_text(*rule), &all, &count);
 	r = r < 0 ? r : shares_guard(&life->shares, all);
 	for (size_t i = 0; i < count; i++)
 		free(all[i]);
@@ -105,8 +109,9 @@ static int read_rules(struct life *life, struct err *err)
 
 	if (r < 0 && r != -ENOENT)
 		return err_errno(err, r, "cannot read '%s/guard'", life->place.paths.config);
-	r = r < 0 ? 0 : add_rules(buf_text(&text), &life->rules, &count);
-	return r < 0 ? err_errno(err, r, "cannot use '%s/guard'", life->place.paths.config)
+	r = r < 0 ? 0 : add_rules(buf_slice(&text), &life->rules, &count);
+	return r < 0 ? err_errno(err, r, "cannot use '%s/guard' ('sbx guard ls' looks at it)",
+				 life->place.paths.config)
 		     : folders_set_rules(life, err);
 }
 
@@ -149,10 +154,21 @@ void folders_restore(struct life *life)
 		life->states.is_known[i] = true;
 }
 
+/* Whoever opened it may have read another description than this one. */
+static bool is_at(int root, const char *source)
+{
+	char link[32], found[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", root);
+	len = readlink(link, found, sizeof(found));
+	return len > 0 && len == (ssize_t)strlen(source) && memcmp(found, source, (size_t)len) == 0;
+}
+
 static void serve(struct life *life, const struct sandbox_share *share)
 {
 	unsigned id = share->port;
-	int r = life->roots[id] < 0 ? -ENOENT : 0;
+	int r = life->roots[id] >= 0 && is_at(life->roots[id], share->source) ? 0 : -ENOENT;
 
 	if (r == 0)
 		r = shares_keep(&life->shares, id, share->source, steal_fd(&life->roots[id]),

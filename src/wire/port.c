@@ -3,7 +3,6 @@
 #include <errno.h>
 
 enum {
-	DATA_HEAD_BYTES = 3,
 	HELLO_BYTES = 2 + PORT_NONCE_BYTES,
 	ANSWER_BYTES = PORT_NONCE_BYTES + 1,
 };
@@ -23,19 +22,24 @@ int port_append_hello(struct buf *into, const uint8_t nonce[PORT_NONCE_BYTES])
 	return 0;
 }
 
+void port_write_head(char ret[PORT_HEAD_BYTES], size_t len)
+{
+	ret[0] = PORT_DATA;
+	ret[1] = (char)(len >> 8);
+	ret[2] = (char)(len & 0xff);
+}
+
 int port_append_data(struct buf *into, struct slice data)
 {
 	while (data.len > 0) {
 		size_t len = data.len < PORT_DATA_MAX_BYTES ? data.len : PORT_DATA_MAX_BYTES;
-		char *space = buf_space(into, DATA_HEAD_BYTES + len);
+		char *space = buf_space(into, PORT_HEAD_BYTES + len);
 
 		if (!space)
 			return -ENOMEM;
-		space[0] = PORT_DATA;
-		space[1] = (char)(len >> 8);
-		space[2] = (char)(len & 0xff);
-		memcpy(space + DATA_HEAD_BYTES, data.ptr, len);
-		buf_grow(into, DATA_HEAD_BYTES + len);
+		port_write_head(space, len);
+		memcpy(space + PORT_HEAD_BYTES, data.ptr, len);
+		buf_grow(into, PORT_HEAD_BYTES + len);
 		data = slice_skip(data, len);
 	}
 	return 0;
@@ -60,15 +64,15 @@ static enum parsed parse_data(struct slice in, struct port_packet *ret, size_t *
 	const unsigned char *head = (const unsigned char *)in.ptr;
 	size_t len;
 
-	if (in.len < DATA_HEAD_BYTES)
+	if (in.len < PORT_HEAD_BYTES)
 		return PARSED_MORE;
 	len = (size_t)head[1] << 8 | head[2];
 	if (len == 0 || len > PORT_DATA_MAX_BYTES)
 		return PARSED_BAD;
-	if (in.len < DATA_HEAD_BYTES + len)
+	if (in.len < PORT_HEAD_BYTES + len)
 		return PARSED_MORE;
-	*ret = (struct port_packet){.kind = PORT_DATA, .data = slice_of(in.ptr + DATA_HEAD_BYTES, len)};
-	*ret_len = DATA_HEAD_BYTES + len;
+	*ret = (struct port_packet){.kind = PORT_DATA, .data = slice_of(in.ptr + PORT_HEAD_BYTES, len)};
+	*ret_len = PORT_HEAD_BYTES + len;
 	return PARSED_OK;
 }
 

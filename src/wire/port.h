@@ -22,6 +22,7 @@ enum {
 	PORT_VERSION = 1,
 	PORT_NONCE_BYTES = 16,
 	PORT_DATA_MAX_BYTES = 4096,
+	PORT_HEAD_BYTES = 3, /* of a packet with data */
 	PORT_PADDING_BYTES = PORT_DATA_MAX_BYTES + 8,
 };
 
@@ -34,6 +35,9 @@ int port_append_hello(struct buf *into, const uint8_t nonce[PORT_NONCE_BYTES]);
 
 /* Appends data as packets. */
 int port_append_data(struct buf *into, struct slice data);
+
+/* What goes before len bytes of data, at most PORT_DATA_MAX_BYTES. */
+void port_write_head(char ret[PORT_HEAD_BYTES], size_t len);
 
 /*
  * Looks for the answer. PARSED_OK: *ret_used bytes end with the answer, *ret_version is the guest's, the

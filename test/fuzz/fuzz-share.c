@@ -2,6 +2,7 @@
  * The FUSE server, with whatever somebody in place of the guest's kernel may put on the port: messages one
  * after another. Every one that wants an answer gets a sound one, and nothing outside the folder is touched.
  */
+#include "base/fd.h"
 #include "base/file.h"
 #include "share/request.h"
 #include "share/share.h"
@@ -21,6 +22,7 @@ static char place[64];
 static int make_place(void)
 {
 	const struct rlimit size = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+	autofd int outside = -1;
 	int dir;
 
 	if (!place[0]) {
@@ -31,7 +33,8 @@ static int make_place(void)
 	}
 	dir = file_open_dir(AT_FDCWD, place);
 	property(dir >= 0 && file_remove_tree(dir, "shared", NULL) == 0 && mkdirat(dir, "shared", 0700) == 0);
-	property(file_write_atomic(dir, "outside", 0600, slice_text("untouched"), NULL) == 0);
+	outside = openat(dir, "outside", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	property(outside >= 0 && fd_write_all(outside, slice_text("untouched")) == 0);
 	return dir;
 }
 

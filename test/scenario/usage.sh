@@ -31,6 +31,12 @@ refused 2 "its agent and its sizes" run --snapshot none shell .
 refused 2 "a sandbox and the folder" mount
 refused 2 "a sandbox and a folder" umount none
 refused 2 "name of a sandbox" diff
+refused 2 "sbx guard takes" guard
+refused 2 "sbx guard takes" guard ls x
+refused 2 "sbx guard takes" guard add
+refused 1 "is no pattern" guard add /x
+refused 1 "is no pattern" guard allow a/../b
+refused 1 "no rule of yours for 'x'" guard rm x
 refused 1 "unknown agent 'shel': did you mean 'shell'" create shel --name xx
 refused 1 "unknown agent '../shell'" create ../shell --name xx
 refused 2 "more than the [0-9]+ MiB that this machine has" create shell --name xx -m 900t
@@ -52,9 +58,18 @@ refused 1 "is not NAME=VALUE" create shell --name xx -e =x
 refused 1 "sbx run AGENT --name none" run --name none
 is "nothing was made by all that" "$("$SBX" ls -q)" ""
 
-for command in run create exec ls stats stop pause resume mount umount diff fork policy snapshot rm prune template diagnose version; do
+for command in run create exec ls stats stop pause resume mount umount diff guard policy fork snapshot rm prune template diagnose version; do
 	like "sbx $command --help explains itself" "$("$SBX" $command --help)" "^Usage: sbx $command"
 done
+
+is "rules of one's own" "$("$SBX" guard add 'deploy/*.sh' x && "$SBX" guard allow x && "$SBX" guard rm x && "$SBX" guard allow .vscode && "$SBX" guard ls | tail -n 2 | tr -s ' ')" "guard root deploy/*.sh your rule
+allow root .vscode your rule"
+is "the same as JSON" "$("$SBX" guard ls --json | grep -c '"your rule"')" 2
+like "what is built in" "$("$SBX" guard ls)" "^check +.git +config "
+echo "deny everything" >>"$SBX_HOME/config/guard"
+refused 1 "line 3 of the rules" guard ls
+refused 1 "line 3 of the rules" guard add y
+rm "$SBX_HOME/config/guard"
 like "help lists the commands" "$("$SBX" --help)" "^  exec "
 like "version" "$("$SBX" version)" "^sbx version [0-9]+\.[0-9]+\.[0-9]+$"
 SBX_HOME=relative "$SBX" ls 2>"$scratch/err"

@@ -116,9 +116,15 @@ static void talk(struct client *client, struct slice message, bool has_answer, s
 {
 	struct place *place = client->server;
 
+	struct fuse_out_header head = {.unique = 0};
+
 	assert_int_equal(fd_write_all(place->port, message), 0);
-	if (has_answer)
+	/* Of what it says of its own accord, nothing is an answer. */
+	while (has_answer && head.unique == 0) {
+		buf_clear(answer);
 		take_message(place, answer);
+		memcpy(&head, buf_text(answer), sizeof(head));
+	}
 }
 
 static bool is_welcomed_as_continued(struct place *place)
@@ -272,20 +278,63 @@ static void test_large_messages(void **state)
 	assert_memory_equal(client->body.ptr, bytes, BIG_BYTES);
 }
 
-static void test_jail(void **state)
+static void expect_jailed(const char *thread)
 {
-	struct place *place = *state;
 	auto_buf struct buf status = {0};
-	char path[64];
-	uint64_t node;
+	char path[300];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", place->pid);
+	snprintf(path, sizeof(path), "%s/status", thread);
 	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(fd_read_all(fd, 65536, &status), 0);
 	assert_non_null(strstr(buf_text(&status), "Seccomp:\t2"));
 	assert_non_null(strstr(buf_text(&status), "NoNewPrivs:\t1"));
 	assert_non_null(strstr(buf_text(&status), "CapEff:\t0000000000000000"));
+}
+
+/* Every thread of it. */
+static void test_jail(void **state)
+{
+	struct place *place = *state;
+	const struct dirent *entry;
+	unsigned n_threads = 0;
+	char path[64];
+	uint64_t node;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", place->pid);
+	auto_dir DIR *dir = opendir(path);
+	while ((entry = readdir(dir))) {
+		char thread[280];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(thread, sizeof(thread), "/proc/%d/task/%.200s", place->pid, entry->d_name);
+		expect_jailed(thread);
+		n_threads++;
+	}
+	assert_true(n_threads > 1);
 	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+}
+
+/* What threads do is left to them: what is not in memory is read, and what is large is written, by one. */
+static void test_threads(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	struct fuse_fsync_in sync_in = {.fh = 0};
+	autofree char *bytes = calloc(1, BIG_BYTES);
+	uint64_t node, handle;
+
+	assert_int_equal(client_create(client, ROOT, "big", O_RDWR, 0644, &node, &handle), 0);
+	assert_int_equal(client_write(client, node, 0, 0, slice_of(bytes, BIG_BYTES)), 0);
+	assert_int_equal(client_ask(client, FUSE_FSYNC, node, STRUCT(sync_in), NONE, NONE), 0);
+	assert_int_equal(client_ask(client, FUSE_FSYNCDIR, ROOT, STRUCT(sync_in), NONE, NONE), 0);
+	{
+		autofd int fd = openat(place->dir, "big", O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	}
+	assert_int_equal(client_read(client, node, 0, 0, BIG_BYTES), 0);
+	assert_int_equal(client->body.len, BIG_BYTES);
 }
 
 static void test_read_only(void **state)
@@ -351,6 +400,32 @@ static void test_garbage(void **state)
 	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
 }
 
+/* Of what another process does, the guest is told; of what it has done itself, it is not. */
+static void test_host_changes(void **state)
+{
+	struct place *place = *state;
+	auto_buf struct buf message = {0};
+	struct fuse_notify_inval_inode_out inode;
+	struct fuse_out_header head = {.unique = 0};
+	uint64_t node, own, handle;
+
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	assert_int_equal(client_create(&place->client, ROOT, "own", O_RDWR, 0644, &own, &handle), 0);
+	assert_int_equal(client_write(&place->client, own, handle, 0, slice_text("bytes")), 0);
+	autofd int fd = openat(place->dir, "file", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(fd_write_all(fd, slice_text("changed")), 0);
+	while (head.error != FUSE_NOTIFY_INVAL_INODE) {
+		buf_clear(&message);
+		take_message(place, &message);
+		memcpy(&head, buf_text(&message), sizeof(head));
+		assert_int_equal(head.unique, 0);
+	}
+	assert_int_equal(message.len, sizeof(head) + sizeof(inode));
+	memcpy(&inode, buf_text(&message) + sizeof(head), sizeof(inode));
+	assert_int_equal(inode.ino, node);
+	assert_int_equal(inode.off, 0);
+}
+
 static void test_end_of_channel(void **state)
 {
 	struct place *place = *state;
@@ -412,6 +487,55 @@ static void test_next_server(void **state)
 	assert_int_equal(hear_done(place), EBADF);
 }
 
+static void expect_diff(const struct place *place, const char *wanted)
+{
+	autofd int written = memfd_create("diff", MFD_CLOEXEC);
+	char text[100] = "";
+
+	tell(place, CHAN_SHARE_DIFF, 0, written);
+	assert_int_equal(hear_done(place), 0);
+	assert_true(pread(written, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, wanted);
+}
+
+static void test_diff(void **state)
+{
+	struct place *place = *state;
+	uint64_t node;
+
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	assert_int_equal(client_write(&place->client, node, 0, 0, slice_text("changed it")), 0);
+	expect_diff(place, "{\"path\":\"file\",\"change\":\"modified\",\"size\":10}\n");
+}
+
+/* What is refused is told, and what the supervisor says counts from then on. */
+static void test_guard(void **state)
+{
+	struct place *place = *state;
+	struct pollfd ready = {.fd = place->channel, .events = POLLIN};
+	struct chan_message message;
+	uint64_t node, handle;
+	int fd;
+
+	assert_int_equal(chan_send(place->channel, CHAN_SHARE_GUARD, 0, 0, slice_text("guard secrets"), -1),
+			 0);
+	tell(place, CHAN_SHARE_SAVE, 0, place->dir);
+	assert_int_equal(hear_done(place), EBADF); /* the rule has been read by now */
+	assert_int_equal(client_mkdir(&place->client, ROOT, "secrets", &node), -EACCES);
+	assert_int_equal(poll(&ready, 1, LIMIT_MS), 1);
+	assert_int_equal(chan_receive(place->channel, &message, &fd), 1);
+	assert_int_equal(message.kind, CHAN_SHARE_NOTE);
+	assert_string_equal(message.body,
+			    "{\"event\":\"guard\",\"path\":\"secrets\",\"operation\":\"mkdir\"}");
+	assert_int_equal(linkat(place->dir, "file", place->dir, "second", 0), 0);
+	assert_int_equal(client_look(&place->client, ROOT, "file", &node), 0);
+	assert_int_equal(client_write(&place->client, node, 0, 0, slice_text("changed")), 0);
+	assert_int_equal(client_mkdir(&place->client, ROOT, ".git", &node), 0);
+	assert_int_equal(client_create(&place->client, node, "config.lock", O_RDWR, 0644, &handle, &handle),
+			 0);
+	assert_int_equal(client_rename(&place->client, node, "config.lock", node, "config", 0), 0);
+}
+
 /* One file that is shared alone. */
 static void test_single_file(void **state)
 {
@@ -432,6 +556,7 @@ static void test_single_file(void **state)
 	assert_int_equal(client_write(&place->client, ROOT, node, 0, slice_text("C")), 0);
 	assert_int_equal(client_read(&place->client, ROOT, node, 0, 100), 0);
 	assert_true(slice_is(place->client.body, "Content"));
+	expect_diff(place, "{\"path\":\".\",\"change\":\"modified\",\"size\":7}\n");
 }
 
 int main(void)
@@ -440,13 +565,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_operation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_large_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_jail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_read_only, set_up_read_only, tear_down),
 		cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_host_changes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_end_of_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nonsense_on_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wrong_kind_on_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_next_server, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_diff, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_guard, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_single_file, set_up, tear_down),
 	};
 

@@ -182,6 +182,21 @@ static void test_targets(void **state)
 			fail_msg("'%s'", bad[i]);
 }
 
+static void test_system(void **state)
+{
+	static const char *const bad[] = {
+		"/",    "/etc/x/y", "/usr",  "/usr/lib", "/var/lib", "/proc/1/root", "/run/user/1000",
+		"/bin", "/root",    "/home", "/mnt"};
+	static const char *const good[] = {"/etcetera",    "/usr/src/x", "/var/www/x", "/root/x", "/home/me",
+					   "/usr/local/x", "/mnt/x",     "/opt/x",     "/data",   "/binary"};
+
+	(void)state;
+	for (size_t i = 0; i < array_len(bad); i++)
+		assert_true(folder_is_system(bad[i]));
+	for (size_t i = 0; i < array_len(good); i++)
+		assert_false(folder_is_system(good[i]));
+}
+
 static struct folder_words words_of(const char *path, bool is_read_only)
 {
 	struct folder_words words = {.is_read_only = is_read_only};
@@ -354,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_has),
 		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_system),
 		cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places_of_the_system, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_home, setup, teardown),

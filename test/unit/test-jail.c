@@ -196,6 +196,17 @@ static void calls_only(void)
 	expect(syscall(SYS_getppid) > 0); /* kills */
 }
 
+/* With an argument of 0 only; kills where it is not. */
+static void narrow_call(void)
+{
+	static const int calls[] = {SCMP_SYS(exit_group), SCMP_SYS(write)};
+	static const struct jail_narrow narrow[] = {{.call = SCMP_SYS(fanotify_mark), .argument = 4}};
+
+	expect(jail_calls_only_and(calls, array_len(calls), narrow, array_len(narrow)) == 0);
+	expect(syscall(SYS_fanotify_mark, -1, 0, 0, -1, NULL) < 0 && (errno == EBADF || errno == EINVAL));
+	syscall(SYS_fanotify_mark, -1, 0, 0, -1, "/");
+}
+
 /* Starting processes and threads is not refused, only name spaces are. */
 static int in_child_of_child(void)
 {
@@ -287,6 +298,16 @@ static void test_calls_only(void **state)
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
+static void test_narrow_call(void **state)
+{
+	int status;
+
+	(void)state;
+	status = in_child(narrow_call);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
 static void test_calls_except(void **state)
 {
 	(void)state;
@@ -369,21 +390,14 @@ static void test_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_descriptors),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_privileges),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_calls_only),
-		cmocka_unit_test(test_calls_except),
-		cmocka_unit_test(test_host),
-		cmocka_unit_test(test_calls_except_also),
-		cmocka_unit_test(test_foreign_call),
-		cmocka_unit_test(test_tcp),
-		cmocka_unit_test(test_no_landlock),
-		cmocka_unit_test(test_no_seccomp),
-		cmocka_unit_test(test_execute),
-		cmocka_unit_test(test_is_quick),
+		cmocka_unit_test(test_environment),  cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_limits),       cmocka_unit_test(test_privileges),
+		cmocka_unit_test(test_files),        cmocka_unit_test(test_calls_only),
+		cmocka_unit_test(test_narrow_call),  cmocka_unit_test(test_calls_except),
+		cmocka_unit_test(test_host),         cmocka_unit_test(test_calls_except_also),
+		cmocka_unit_test(test_foreign_call), cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_no_landlock),  cmocka_unit_test(test_no_seccomp),
+		cmocka_unit_test(test_execute),      cmocka_unit_test(test_is_quick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,97 +1,19 @@
 /* The server as a function: what a folder does for those who ask rightly, and for those who do not. */
-#include "share/share.h"
+#include "share/ops.h"
 
-#include "base/file.h"
-#include "share/request.h"
 #include "share/state.h"
 
 #include "unit.h"
 
-#include "../lib/fuse-client.h"
+#include "../lib/share-place.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
-
-enum { ROOT = 1 };
-
-struct place {
-	char path[64];
-	int dir;
-	struct share *share;
-	struct client client;
-};
-
-static void talk(struct client *client, struct slice message, bool has_answer, struct buf *answer)
-{
-	size_t len;
-
-	assert_int_equal(request_frame(message, &len), PARSED_OK);
-	assert_int_equal(len, message.len);
-	assert_int_equal(share_handle(client->server, message, answer), 0);
-	assert_true(has_answer == (answer->len > 0));
-}
-
-static int begin(void **state, bool is_read_only)
-{
-	static struct place place;
-	int root;
-
-	place = (struct place){.path = "/tmp/test-share-XXXXXX"};
-	assert_non_null(mkdtemp(place.path));
-	place.dir = file_open_dir(AT_FDCWD, place.path);
-	assert_int_equal(file_write_atomic(place.dir, "file", 0644, slice_text("content"), NULL), 0);
-	assert_int_equal(mkdirat(place.dir, "folder", 0755), 0);
-	root = open(place.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(share_new(root, is_read_only, &place.share), 0);
-	place.client = (struct client){
-		.talk = talk, .server = place.share, .uid = SHARE_GUEST_UID, .gid = SHARE_GUEST_UID};
-	assert_int_equal(client_init(&place.client), 0);
-	*state = &place;
-	return 0;
-}
-
-static int set_up(void **state)
-{
-	return begin(state, false);
-}
-
-static int set_up_read_only(void **state)
-{
-	return begin(state, true);
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-
-	share_free(place->share);
-	buf_done(&place->client.answer);
-	close(place->dir);
-	return file_remove_tree(AT_FDCWD, place->path, NULL);
-}
-
-static uint64_t look(struct client *client, uint64_t dir, const char *name)
-{
-	uint64_t node;
-
-	assert_int_equal(client_look(client, dir, name, &node), 0);
-	assert_true(node > ROOT);
-	return node;
-}
-
-static void expect_content(const struct place *place, const char *name, const char *content)
-{
-	auto_buf struct buf text = {0};
-
-	assert_int_equal(file_read(place->dir, name, 65536, &text), 0);
-	assert_string_equal(buf_text(&text), content);
-}
 
 /* ---- what works ---- */
 
@@ -378,13 +300,13 @@ static void test_made_up_numbers(void **state)
 	assert_int_equal(client_look(client, 0, "file", &other), -ESTALE);
 	assert_int_equal(client_look(client, node, "file", &other), -ENOTDIR);
 	assert_int_equal(client_open(client, FUSE_OPEN, folder, O_RDONLY, &handle), -EISDIR);
-	assert_int_equal(client_ask(client, FUSE_RELEASE, node, STRUCT(release), NONE, NONE), -EBADF);
-	assert_int_equal(client_open(client, FUSE_OPEN, node, O_RDONLY, &handle), 0);
-	assert_int_equal(client_read(client, folder, handle, 0, 10), -EBADF); /* opened by another number */
-	assert_int_equal(client_write(client, node, handle, 0, slice_text("x")),
-			 -EBADF); /* opened for reading */
-	assert_int_equal(client_read(client, node, handle, 0, 2 << 20), -EINVAL);
-	assert_int_equal(client_read(client, node, handle, 1ULL << 63, 10), -EINVAL);
+	assert_int_equal(client_ask(client, FUSE_RELEASE, 12345, STRUCT(release), NONE, NONE), -ESTALE);
+	assert_int_equal(client_read(client, folder, 0, 0, 10), -EISDIR);
+	assert_int_equal(client_write(client, folder, 0, 0, slice_text("x")), -EISDIR);
+	assert_int_equal(client_ask(client, FUSE_RELEASE, node, STRUCT(release), NONE, NONE), 0);
+	assert_int_equal(client_read(client, node, 0, 0, 2 << 20), -EINVAL);
+	assert_int_equal(client_read(client, node, 0, 1ULL << 63, 10), -EINVAL);
+	assert_int_equal(client_read(client, node, 0, INT64_MAX - 5, 10), -EINVAL);
 	/* Forgotten more often than told, twice; the root never. */
 	(void)client_ask(client, FUSE_FORGET, node, STRUCT(forget), NONE, NONE);
 	(void)client_ask(client, FUSE_FORGET, node, STRUCT(forget), NONE, NONE);
@@ -459,18 +381,52 @@ static void test_read_only(void **state)
 	expect_content(place, "file", "content");
 }
 
-/* A removed file goes on being the file that it was. */
+/* A removed file goes on being the file that it was, for whoever has used it inside. */
 static void test_removed_file(void **state)
 {
 	struct place *place = *state;
 	struct client *client = &place->client;
-	uint64_t node = look(client, ROOT, "file"), handle;
+	uint64_t node = look(client, ROOT, "file"), other;
 
+	assert_int_equal(client_read(client, node, 0, 0, 100), 0);
 	assert_int_equal(unlinkat(place->dir, "file", 0), 0);
 	assert_int_equal(symlinkat("/etc/passwd", place->dir, "file"), 0);
-	assert_int_equal(client_open(client, FUSE_OPEN, node, O_RDONLY, &handle), 0);
-	assert_int_equal(client_read(client, node, handle, 0, 100), 0);
+	assert_int_equal(client_read(client, node, 0, 0, 100), 0);
 	assert_true(slice_is(client->body, "content"));
+	/* Removed inside, it may be open there although it was never read. */
+	assert_int_equal(file_write_atomic(place->dir, "other", 0600, slice_text("other"), NULL), 0);
+	other = look(client, ROOT, "other");
+	assert_int_equal(client_ask(client, FUSE_UNLINK, ROOT, client_name("other"), NONE, NONE), 0);
+	assert_int_equal(client_read(client, other, 0, 0, 100), 0);
+	assert_true(slice_is(client->body, "other"));
+	assert_int_equal(file_write_atomic(place->dir, "third", 0600, slice_text("third"), NULL), 0);
+	assert_int_equal(file_write_atomic(place->dir, "fourth", 0600, slice_text("fourth"), NULL), 0);
+	other = look(client, ROOT, "third");
+	assert_int_equal(client_rename(client, ROOT, "fourth", ROOT, "third", 0), 0);
+	assert_int_equal(client_read(client, other, 0, 0, 100), 0);
+	assert_true(slice_is(client->body, "third"));
+}
+
+/* One that was only looked up is found by its name, or not at all: no other file, no link is taken for it. */
+static void test_replaced_file(void **state)
+{
+	struct place *place = *state;
+	struct client *client = &place->client;
+	uint64_t node = look(client, ROOT, "file"), folder = look(client, ROOT, "folder"), inner;
+
+	assert_int_equal(client_mkdir(client, folder, "below", &inner), 0);
+	assert_int_equal(file_write_atomic(place->dir, "file", 0600, slice_text("another"), NULL), 0);
+	/* As long as there are descriptors to spare, one has held it. */
+	assert_int_equal(client_read(client, node, 0, 0, 100), 0);
+	assert_true(slice_is(client->body, "content"));
+	place->share->reach.held_max = 0;
+	node = look(client, ROOT, "file");
+	assert_int_equal(file_write_atomic(place->dir, "file", 0600, slice_text("a third"), NULL), 0);
+	assert_int_equal(client_read(client, node, 0, 0, 100), -ESTALE);
+	assert_int_equal(client_write(client, node, 0, 0, slice_text("x")), -ESTALE);
+	assert_int_equal(client_ask(client, FUSE_GETATTR, node, NONE, NONE, NONE), -ESTALE);
+	expect_content(place, "file", "a third");
+	assert_int_not_equal(look(client, ROOT, "file"), node);
 }
 
 /* Somebody on the host swaps a folder with a link that leads out, as fast as he can. */
@@ -511,7 +467,7 @@ static void test_swapped_parent(void **state)
 }
 
 /* Another server goes on where this one was. */
-static struct share *move_on(struct place *place, size_t *ret_lost)
+static void move_on(struct place *place)
 {
 	auto_buf struct buf state = {0};
 	struct share *next;
@@ -519,36 +475,32 @@ static struct share *move_on(struct place *place, size_t *ret_lost)
 	assert_int_equal(share_save(place->share, &state), 0);
 	share_free(place->share);
 	assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next), 0);
-	assert_int_equal(share_load(next, buf_slice(&state), ret_lost), 0);
+	assert_int_equal(share_load(next, buf_slice(&state)), 0);
 	place->share = place->client.server = next;
-	return next;
 }
 
 static void test_next_life(void **state)
 {
 	struct place *place = *state;
 	struct client *client = &place->client;
-	uint64_t folder = look(client, ROOT, "folder"), node, handle, list, gone, swapped, again;
+	uint64_t folder = look(client, ROOT, "folder"), node, handle, gone, swapped, again;
 	struct fuse_read_in in = {.size = 4096};
-	size_t lost;
 
 	assert_int_equal(client_create(client, folder, "deep", O_RDWR | O_EXCL, 0644, &node, &handle), 0);
 	assert_int_equal(client_write(client, node, handle, 0, slice_text("before")), 0);
-	assert_int_equal(client_open(client, FUSE_OPENDIR, folder, 0, &list), 0);
 	assert_int_equal(client_create(client, ROOT, "gone", O_RDWR, 0644, &gone, &again), 0);
 	assert_int_equal(unlinkat(place->dir, "gone", 0), 0);
 	swapped = look(client, ROOT, "file");
+	/* Moved on the host, and nobody has looked since. */
 	assert_int_equal(renameat(place->dir, "folder", place->dir, "moved"), 0);
-	(void)move_on(place, &lost);
-	assert_int_equal(lost, 2); /* the removed file, and its handle */
+	move_on(place);
 	assert_int_equal(client_write(client, node, handle, 6, slice_text(" and after")), 0);
 	expect_content(place, "moved/deep", "before and after");
-	in.fh = list;
 	assert_int_equal(client_ask(client, FUSE_READDIR, folder, STRUCT(in), NONE, NONE), 0);
 	assert_true(client->body.len > 0);
 	assert_int_equal(client_look(client, ROOT, "moved", &again), 0);
 	assert_int_equal(again, folder);
-	assert_int_equal(client_open(client, FUSE_OPEN, gone, O_RDONLY, &again), -ESTALE);
+	assert_int_equal(client_read(client, gone, 0, 0, 10), -ESTALE);
 	assert_int_equal(client_look(client, ROOT, "file", &again), 0);
 	assert_int_equal(again, swapped);
 }
@@ -561,7 +513,6 @@ static void test_next_life_is_not_fooled(void **state)
 	uint64_t file = look(&place->client, ROOT, "file"), folder = look(&place->client, ROOT, "folder"),
 		 other;
 	struct share *next;
-	size_t lost;
 
 	assert_int_equal(share_save(place->share, &text), 0);
 	assert_int_equal(unlinkat(place->dir, "file", 0), 0);
@@ -569,11 +520,10 @@ static void test_next_life_is_not_fooled(void **state)
 	assert_int_equal(unlinkat(place->dir, "folder", AT_REMOVEDIR), 0);
 	assert_int_equal(symlinkat("/etc", place->dir, "folder"), 0);
 	assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next), 0);
-	assert_int_equal(share_load(next, buf_slice(&text), &lost), 0);
-	assert_int_equal(lost, 2);
+	assert_int_equal(share_load(next, buf_slice(&text)), 0);
 	share_free(place->share);
 	place->share = place->client.server = next;
-	assert_int_equal(client_open(&place->client, FUSE_OPEN, file, O_RDONLY, &other), -ESTALE);
+	assert_int_equal(client_read(&place->client, file, 0, 0, 10), -ESTALE);
 	assert_int_equal(client_look(&place->client, folder, "passwd", &other), -ESTALE);
 	assert_true(look(&place->client, ROOT, "file") > folder);
 }
@@ -583,7 +533,6 @@ static void test_damaged_state(void **state)
 	struct place *place = *state;
 	auto_buf struct buf text = {0};
 	uint64_t node = look(&place->client, ROOT, "file");
-	size_t lost;
 
 	assert_true(node > ROOT);
 	assert_int_equal(share_save(place->share, &text), 0);
@@ -592,7 +541,7 @@ static void test_damaged_state(void **state)
 
 		assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next),
 				 0);
-		assert_int_equal(share_load(next, slice_of(buf_text(&text), len), &lost), -EBADMSG);
+		assert_int_equal(share_load(next, slice_of(buf_text(&text), len)), -EBADMSG);
 		share_free(next);
 	}
 	for (size_t i = 0; i < text.len * 8; i++) {
@@ -601,7 +550,7 @@ static void test_damaged_state(void **state)
 		text.data[text.start + i / 8] ^= (char)(1 << i % 8);
 		assert_int_equal(share_new(open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC), false, &next),
 				 0);
-		(void)share_load(next, buf_slice(&text), &lost);
+		(void)share_load(next, buf_slice(&text));
 		share_free(next);
 		text.data[text.start + i / 8] ^= (char)(1 << i % 8);
 	}
@@ -659,6 +608,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_special_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_read_only, set_up_read_only, tear_down),
 		cmocka_unit_test_setup_teardown(test_removed_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_replaced_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_swapped_parent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_next_life, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_next_life_is_not_fooled, set_up, tear_down),
