@@ -3,6 +3,7 @@
  * dockerd, and never ends. What it cannot do without is said on the console, and the machine goes off.
  */
 #include "base/log.h"
+#include "guest/control.h"
 #include "guest/devices.h"
 #include "guest/docker.h"
 #include "guest/modules.h"
@@ -88,7 +89,7 @@ static int serve(struct guest *guest, struct err *err)
 		return err_errno(err, r, "cannot open the control port");
 	r = loop_new(&guest->loop);
 	r = r < 0 ? r : children_new(guest->loop, &guest->children);
-	r = r < 0 ? r : port_new(guest, fd, &guest->port);
+	r = r < 0 ? r : control_new(guest, fd);
 	if (r < 0)
 		return err_errno(err, r, "cannot serve the control port");
 	loop_before_wait(guest->loop, before_wait, guest);
