@@ -331,6 +331,12 @@ int h2_new_server(const struct h2_ops *ops, void *owner, struct h2 **ret)
 	return h2_new(ops, owner, true, &trusting, ret);
 }
 
+int h2_new_client_limited(const struct h2_ops *ops, void *owner, const struct h2_limits *limits,
+			  struct h2 **ret)
+{
+	return h2_new(ops, owner, false, limits, ret);
+}
+
 int h2_new_server_limited(const struct h2_ops *ops, void *owner, const struct h2_limits *limits,
 			  struct h2 **ret)
 {

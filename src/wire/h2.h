@@ -17,7 +17,7 @@ enum {
 	H2_AUTHORITY_MAX_BYTES = 288, /* a host name, and a port */
 };
 
-/* What a server grants its client. */
+/* What one side grants the other; only a server grants streams and resets. */
 struct h2_limits {
 	unsigned streams;
 	unsigned session_window_bytes; /* of all streams together */
@@ -51,6 +51,8 @@ struct h2_ops {
 /* Borrows ops; owner goes to on_request. Gives *ret; free with h2_free(), which closes every stream. */
 int h2_new_client(const struct h2_ops *ops, void *owner, struct h2 **ret);
 int h2_new_server(const struct h2_ops *ops, void *owner, struct h2 **ret);
+int h2_new_client_limited(const struct h2_ops *ops, void *owner, const struct h2_limits *limits,
+			  struct h2 **ret);
 int h2_new_server_limited(const struct h2_ops *ops, void *owner, const struct h2_limits *limits,
 			  struct h2 **ret);
 void h2_free(struct h2 *h2);
