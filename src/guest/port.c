@@ -15,7 +15,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { READ_BYTES = 32768, OUT_MAX_BYTES = 256 << 10, NAME_ROOM_BYTES = 300 };
+enum {
+	READ_BYTES = 32768,
+	OUT_MAX_BYTES = 256 << 10,
+	NAME_ROOM_BYTES = 300,
+	/* Longer than the rest of any frame that may be under way; then comes one of an impossible length. */
+	BREAK_BYTES = 24 << 10,
+};
 
 struct port {
 	struct watch watch;
@@ -100,6 +106,17 @@ bool port_flush(struct port *port)
 		if (count <= 0)
 			return false;
 	}
+}
+
+int port_break_session(struct port *port)
+{
+	char *space = buf_space(&port->out, BREAK_BYTES);
+
+	if (!space)
+		return -ENOMEM;
+	memset(space, 0xff, BREAK_BYTES);
+	buf_grow(&port->out, BREAK_BYTES);
+	return 0;
 }
 
 int port_new(struct loop *loop, int fd, const struct port_ops *ops, void *owner, struct port **ret)

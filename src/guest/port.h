@@ -27,3 +27,9 @@ int port_open(const char *name);
 
 /* Writes what can be written at once. True when nothing is left to be written. */
 bool port_flush(struct port *port);
+
+/*
+ * Writes what no session outlives. A program that takes over the port from one that has died is heard of that
+ * way by a host that would go on with the old session; one that has just said HELLO drops it unseen.
+ */
+int port_break_session(struct port *port);
