@@ -8,6 +8,8 @@
 #include "guest/docker.h"
 #include "guest/modules.h"
 #include "guest/mounts.h"
+#include "guest/network-setup.h"
+#include "guest/network.h"
 #include "guest/port.h"
 #include "guest/task.h"
 #include "wire/control.h"
@@ -68,6 +70,7 @@ static int make_system(struct err *err)
 		return r;
 	raise_loopback();
 	set_limits();
+	network_prepare();
 	return 0;
 }
 
@@ -93,6 +96,9 @@ static int serve(struct guest *guest, struct err *err)
 	if (r < 0)
 		return err_errno(err, r, "cannot serve the control port");
 	loop_before_wait(guest->loop, before_wait, guest);
+	r = network_new(guest, &guest->network);
+	if (r < 0)
+		log_line("there will be no network: %s", strerror(-r));
 	log_line("ready");
 	r = docker_new(guest, &guest->docker);
 	if (r < 0)
