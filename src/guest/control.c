@@ -1,6 +1,7 @@
 #include "guest/control.h"
 
 #include "guest/exec.h"
+#include "guest/port.h"
 #include "guest/resume.h"
 #include "guest/shutdown.h"
 #include "guest/stats.h"
@@ -66,8 +67,10 @@ static int begin_request(struct guest *guest, struct h2_stream *stream, int (*ob
 	return 0;
 }
 
-int control_request(struct guest *guest, struct h2_stream *stream, const char *method, const char *path)
+static int on_request(void *owner, struct h2_stream *stream, const char *method, const char *path)
 {
+	struct guest *guest = owner;
+
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_EXEC) == 0)
 		return exec_new(guest, stream);
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_RESUME) == 0)
@@ -85,4 +88,18 @@ int control_request(struct guest *guest, struct h2_stream *stream, const char *m
 	if (strcmp(method, "GET") == 0 && strcmp(path, CONTROL_STATS) == 0)
 		return stats_answer(stream);
 	return -ENOENT;
+}
+
+static int on_begin(void *owner, struct h2 **ret)
+{
+	static const struct h2_ops ops = HANDLER_H2_OPS(on_request);
+
+	return h2_new_server(&ops, owner, ret);
+}
+
+int control_new(struct guest *guest, int fd)
+{
+	static const struct port_ops ops = {.on_begin = on_begin};
+
+	return port_new(guest->loop, fd, &ops, guest, &guest->port);
 }
