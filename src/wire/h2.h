@@ -14,6 +14,15 @@ enum {
 	H2_SESSION_WINDOW_BYTES = 16 << 20,
 	H2_STREAMS_MAX = 1024,
 	H2_PATH_MAX_BYTES = 512,
+	H2_AUTHORITY_MAX_BYTES = 288, /* a host name, and a port */
+};
+
+/* What a server grants its client. */
+struct h2_limits {
+	unsigned streams;
+	unsigned session_window_bytes; /* of all streams together */
+	unsigned resets,
+		resets_per_second; /* a client that resets more is told to go away (CVE-2023-44487) */
 };
 
 struct h2;
@@ -42,6 +51,8 @@ struct h2_ops {
 /* Borrows ops; owner goes to on_request. Gives *ret; free with h2_free(), which closes every stream. */
 int h2_new_client(const struct h2_ops *ops, void *owner, struct h2 **ret);
 int h2_new_server(const struct h2_ops *ops, void *owner, struct h2 **ret);
+int h2_new_server_limited(const struct h2_ops *ops, void *owner, const struct h2_limits *limits,
+			  struct h2 **ret);
 void h2_free(struct h2 *h2);
 
 /* Bytes from the peer. A protocol error is negative: close the session. */
@@ -50,8 +61,21 @@ int h2_feed(struct h2 *h2, struct slice bytes);
 /* Appends bytes for the peer until `into` holds about limit bytes or there is nothing to send. */
 int h2_drain(struct h2 *h2, struct buf *into, size_t limit);
 
+/* The same, where `into` wants its bytes in a form of its own, such as packets. */
+int h2_drain_as(struct h2 *h2, struct buf *into, size_t limit,
+		int (*append)(struct buf *into, struct slice bytes));
+
 /* Client: opens a stream. data becomes the stream's data. */
 int h2_request(struct h2 *h2, const char *method, const char *path, void *data, struct h2_stream **ret);
+
+/*
+ * Client: opens a stream to authority, "name:port", with the method CONNECT (RFC 9113, 8.5). The stream is a
+ * connection once the response is a 200; what is sent before that is on its way already.
+ */
+int h2_connect(struct h2 *h2, const char *authority, void *data, struct h2_stream **ret);
+
+/* Server: what the request has as :authority; of CONNECT it is all there is. */
+const char *h2_authority(const struct h2_stream *stream);
 
 /* Server: the response's status; the body follows with h2_send(). */
 int h2_respond(struct h2_stream *stream, int status);
@@ -59,6 +83,9 @@ int h2_respond(struct h2_stream *stream, int status);
 /* Queues body bytes, copied. h2_queued() says how many wait, so that the caller can hold back. */
 int h2_send(struct h2_stream *stream, struct slice bytes);
 size_t h2_queued(const struct h2_stream *stream);
+
+/* The same, of all streams together. */
+size_t h2_queued_total(const struct h2 *h2);
 
 /* No more body will be sent after what is queued. */
 void h2_end(struct h2_stream *stream);
