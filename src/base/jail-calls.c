@@ -67,13 +67,35 @@ static int start(scmp_filter_ctx filter)
 	return filter ? hide_newest(filter) : -ENOMEM;
 }
 
-int jail_calls_only(const int *calls, size_t count)
+static int add_inet(scmp_filter_ctx filter)
+{
+	static const unsigned long families[] = {AF_INET, AF_INET6};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < array_len(families); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0_64(SCMP_CMP_EQ, families[i]));
+	return r;
+}
+
+static int only(const int *calls, size_t count, bool may_inet)
 {
 	auto_filter scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = start(filter);
 
 	r = r < 0 ? r : add_all(filter, SCMP_ACT_ALLOW, calls, count);
+	r = r < 0 || !may_inet ? r : add_inet(filter);
 	return r < 0 ? r : load(filter);
+}
+
+int jail_calls_only(const int *calls, size_t count)
+{
+	return only(calls, count, /* may_inet= */ false);
+}
+
+int jail_calls_only_inet(const int *calls, size_t count)
+{
+	return only(calls, count, /* may_inet= */ true);
 }
 
 static const int refused_calls[] = {

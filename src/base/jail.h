@@ -75,6 +75,9 @@ int jail_files_but_tcp(const struct jail_rule *rules, size_t count);
  * answer ENOSYS, which libraries take for an older kernel. */
 int jail_calls_only(const int *calls, size_t count);
 
+/* The same, and sockets of the Internet's protocols: no Unix ones, which Landlock does not cover. */
+int jail_calls_only_inet(const int *calls, size_t count);
+
 /*
  * For programs that change from version to version: refuses (EPERM) tracing, mounting, name
  * spaces, kernel keys, modules, BPF, userfaultfd, performance counters, and sockets other than Unix ones.
