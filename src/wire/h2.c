@@ -466,6 +466,20 @@ int h2_send(struct h2_stream *stream, struct slice bytes)
 	return 0;
 }
 
+char *h2_space(struct h2_stream *stream, size_t count)
+{
+	return stream->ending || stream->closed ? NULL : buf_space(&stream->queue, count);
+}
+
+void h2_fill(struct h2_stream *stream, size_t count)
+{
+	if (count == 0)
+		return;
+	buf_grow(&stream->queue, count);
+	stream->h2->queued_total += count;
+	wake(stream);
+}
+
 size_t h2_queued_total(const struct h2 *h2)
 {
 	return h2->queued_total;

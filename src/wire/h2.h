@@ -87,6 +87,10 @@ size_t h2_queued(const struct h2_stream *stream);
 /* The same, of all streams together. */
 size_t h2_queued_total(const struct h2 *h2);
 
+/* The same without the copy: room for count bytes, or NULL; then how many of them were filled. */
+char *h2_space(struct h2_stream *stream, size_t count);
+void h2_fill(struct h2_stream *stream, size_t count);
+
 /* No more body will be sent after what is queued. */
 void h2_end(struct h2_stream *stream);
 
