@@ -208,7 +208,8 @@ static void on_connected(uv_poll_t *poll, int status, int events)
 	int error = 0;
 
 	(void)events;
-	if (status < 0 || getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	/* A socket with an error gives status -EBADF whatever the error is. */
+	if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || (status < 0 && error == 0))
 		error = ECONNABORTED;
 	if (error != 0) {
 		dial->why = say_error(error);

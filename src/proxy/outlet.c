@@ -84,12 +84,16 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct outlet *outlet = poll->data;
 
-	if (status < 0)
-		events = outlet->events; /* reading or writing meets the error itself */
+	/* libuv stops watching a socket that has an error; reading or writing meets it, and takes it off. */
+	if (status < 0) {
+		events = outlet->events;
+		outlet->events = 0;
+	}
 	if (events & UV_WRITABLE)
 		on_writable(outlet);
 	if (!outlet->is_closed && outlet->wants_read && (events & UV_READABLE))
 		outlet->ops->on_readable(outlet->owner);
+	watch(outlet);
 }
 
 int outlet_new(uv_loop_t *loop, int fd, const struct outlet_ops *ops, void *owner, struct outlet **ret)

@@ -43,8 +43,9 @@ struct question {
 	struct lookup *lookups;
 	struct in6_addr addresses[RESOLVE_ADDRESSES_MAX];
 	size_t count;
-	unsigned pending; /* families, and the timer itself */
-	int status;       /* of the last family that failed */
+	unsigned pending;  /* families, and the timer itself */
+	int status;        /* of the last family that failed */
+	bool is_cancelled; /* to be asked again */
 	char *name;
 };
 
@@ -175,19 +176,6 @@ int resolver_new(uv_loop_t *loop, struct resolver **ret)
 	return 0;
 }
 
-int resolver_configure(struct resolver *resolver, struct slice text)
-{
-	auto_buf struct buf servers = {0};
-	int r = resolver_servers(text, &servers);
-
-	if (r < 0)
-		return r;
-	ares_cancel(resolver->channel);
-	r = ares_set_servers_ports_csv(resolver->channel, buf_text(&servers)) == ARES_SUCCESS ? 0 : -EINVAL;
-	set_timer(resolver);
-	return r;
-}
-
 /* ---- questions ---- */
 
 static void free_question(uv_handle_t *handle)
@@ -265,13 +253,14 @@ static void on_family(void *data, int status, int timeouts, struct ares_addrinfo
 	question->pending--;
 	if (status != ARES_SUCCESS)
 		question->status = status;
+	question->is_cancelled = question->is_cancelled || (status == ARES_ECANCELLED && question->link);
 	for (const struct ares_addrinfo_node *node = found ? found->nodes : NULL; node; node = node->ai_next)
 		take_address(question, node);
 	if (found)
 		ares_freeaddrinfo(found);
 	if (!question->link && question->pending == 0)
 		uv_close((uv_handle_t *)&question->timer, free_question);
-	else if (question->link && (question->count > 0 || question->pending == 0))
+	else if (question->link && !question->is_cancelled && (question->count > 0 || question->pending == 0))
 		/* In a turn of its own: c-ares may answer before it was asked to the end. */
 		uv_timer_start(&question->timer, on_time, question->pending > 0 ? OTHER_FAMILY_MS : 0, 0);
 }
@@ -281,6 +270,9 @@ static void ask(struct question *question)
 	static const int families[] = {AF_INET6, AF_INET};
 
 	question->pending = array_len(families);
+	question->count = 0;
+	question->is_cancelled = false;
+	uv_timer_stop(&question->timer);
 	for (size_t i = 0; i < array_len(families); i++) {
 		const struct ares_addrinfo_hints hints = {
 			.ai_family = families[i], .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
@@ -289,6 +281,22 @@ static void ask(struct question *question)
 				 question);
 	}
 	set_timer(question->resolver);
+}
+
+int resolver_configure(struct resolver *resolver, struct slice text)
+{
+	auto_buf struct buf servers = {0};
+	int r = resolver_servers(text, &servers);
+
+	if (r < 0)
+		return r;
+	ares_cancel(resolver->channel);
+	r = ares_set_servers_ports_csv(resolver->channel, buf_text(&servers)) == ARES_SUCCESS ? 0 : -EINVAL;
+	for (struct question *question = resolver->questions; question; question = question->next)
+		if (question->is_cancelled)
+			ask(question);
+	set_timer(resolver);
+	return r;
 }
 
 static int question_new(struct resolver *resolver, const char *name, struct question **ret)

@@ -20,7 +20,7 @@ typedef void (*lookup_done)(void *owner, const struct in6_addr *addresses, size_
 /* Reads files of the system: to be made before they are out of reach. Borrows loop. */
 int resolver_new(uv_loop_t *loop, struct resolver **ret);
 
-/* From now on asks the servers in that text of resolv.conf(5). Look-ups that are under way fail. */
+/* From now on asks the servers in that text of resolv.conf(5). Look-ups that are under way are asked anew. */
 int resolver_configure(struct resolver *resolver, struct slice text);
 
 int lookup_start(struct resolver *resolver, const char *name, lookup_done done, void *owner,

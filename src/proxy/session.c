@@ -73,17 +73,25 @@ static void watch(struct session *session, bool wants_write)
 }
 
 /* What the port has not taken yet holds back what the tunnels may queue. */
+static int drain(struct session *session)
+{
+	int r = 0;
+
+	if (session->h2)
+		r = h2_drain_as(session->h2, &session->out, PENDING_MAX_BYTES, port_append_data);
+	/* The reason why (GOAWAY) goes out before the new handshake. */
+	if (r < 0 || (session->h2 && h2_is_over(session->h2)))
+		r = begin(session);
+	return r;
+}
+
 static void write_out(struct session *session)
 {
 	ssize_t count;
 
 	do {
-		int r = !session->h2 ? 0
-				     : h2_drain_as(session->h2, &session->out, PENDING_MAX_BYTES,
-						   port_append_data);
+		int r = drain(session);
 
-		if (r < 0)
-			r = begin(session);
 		count = r < 0 ? r : session->out.len > 0 ? buf_write_fd(&session->out, session->fd) : 0;
 	} while (count > 0);
 	if (count < 0 && count != -EAGAIN)

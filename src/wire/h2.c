@@ -347,6 +347,11 @@ void h2_free(struct h2 *h2)
 	free(h2);
 }
 
+bool h2_is_over(const struct h2 *h2)
+{
+	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+}
+
 int h2_feed(struct h2 *h2, struct slice bytes)
 {
 	ssize_t used = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
@@ -355,9 +360,7 @@ int h2_feed(struct h2 *h2, struct slice bytes)
 		return -ENOMEM;
 	if (used < 0 || (size_t)used != bytes.len)
 		return -EPROTO;
-	if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))
-		return -EPROTO;
-	return 0;
+	return h2_is_over(h2) ? -EPROTO : 0;
 }
 
 int h2_drain_as(struct h2 *h2, struct buf *into, size_t limit,

@@ -58,6 +58,9 @@ void h2_free(struct h2 *h2);
 /* Bytes from the peer. A protocol error is negative: close the session. */
 int h2_feed(struct h2 *h2, struct slice bytes);
 
+/* Nothing will be read or written any more: the peer, or its mistake, has ended the session. */
+bool h2_is_over(const struct h2 *h2);
+
 /* Appends bytes for the peer until `into` holds about limit bytes or there is nothing to send. */
 int h2_drain(struct h2 *h2, struct buf *into, size_t limit);
 

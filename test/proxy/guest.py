@@ -28,7 +28,7 @@ class Stream:
 
 
 class Guest:
-    def __init__(self, port):
+    def __init__(self, port, introduce=True):
         self.port = port
         self.raw = b""  # packets that are not whole yet
         self.bytes = b""  # HTTP/2 that is not whole yet
@@ -39,7 +39,8 @@ class Guest:
         self.n_hellos = 0
         self.goaway = False
         self.wait(lambda: self.n_hellos > 0)
-        self.introduce()
+        if introduce:
+            self.introduce()
 
     def introduce(self):
         self.send(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, WINDOW)) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))

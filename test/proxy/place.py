@@ -35,7 +35,7 @@ def memory_file(text):
 
 
 class Proxy:
-    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None):
+    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel = ours
         self.channel.settimeout(10)
@@ -54,7 +54,12 @@ class Proxy:
         near, far = socket.socketpair()
         self.send("PROXY_PORT", b"box", fd=far.fileno())
         far.close()
-        self.guest = Guest(near)
+        self.guest = Guest(near, introduce)
+
+    @classmethod
+    def without_session(cls, program, policy, dns):
+        """After the handshake the guest has not said a word."""
+        return cls(program, policy, dns=dns, introduce=False)
 
     def send(self, kind, body=b"", fd=None, number=0, code=0):
         message = struct.pack("=IIII", KINDS[kind], number, code, len(body)) + body
@@ -178,9 +183,9 @@ class Server:
             threading.Thread(target=self.serve, args=(connection, self.seen[-1]), daemon=True).start()
 
     def serve(self, connection, seen):
-        connection.sendall(self.first)
         heads = 0
         try:
+            connection.sendall(self.first)
             while True:
                 got = connection.recv(65536)
                 if not got:
