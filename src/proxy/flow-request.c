@@ -114,16 +114,17 @@ static void take_head(struct flow *flow, const struct http1_head *head, size_t u
 static void wait_for_head(struct flow *flow)
 {
 	struct tunnel *tunnel = flow->tunnel;
+	bool has_begun = flow->has_begun;
 
+	flow->has_begun = tunnel->in.len > 0;
 	if (tunnel->guest_ended && tunnel->in.len > 0)
 		refuse(flow, STATUS_BAD, "the request does not come to its end");
 	else if (tunnel->guest_ended)
 		tunnel_leave(tunnel, slice_of("", 0));
 	else if (tunnel->in.len == 0)
 		tunnel_limit(tunnel, TUNNEL_IDLE_MS);
-	else if (!flow->has_begun)
+	else if (!has_begun)
 		tunnel_limit(tunnel, HEAD_MS);
-	flow->has_begun = tunnel->in.len > 0;
 }
 
 void flow_read_head(struct flow *flow)
