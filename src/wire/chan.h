@@ -37,6 +37,19 @@ enum chan_kind {
 	/* share to supervisor */
 	CHAN_SHARE_DONE, /* SAVE or DIFF `id` is done; code: 0 or an errno value */
 	CHAN_SHARE_NOTE, /* for the journal: body is a JSON object */
+	/* supervisor to proxy; descriptors are memory files unless said otherwise. All but PORT may come
+	 * again, and what they bring holds from then on. */
+	CHAN_PROXY_PORT, /* the descriptor is the guest's port; body: the sandbox's name. Last at the start */
+	CHAN_PROXY_POLICY,   /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED */
+	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
+	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
+	CHAN_PROXY_CA,       /* the certificate and the key of the sandbox's own authority, as PEM */
+	/* proxy to supervisor */
+	CHAN_PROXY_READY,   /* the guest has answered the handshake; code is its version */
+	CHAN_PROXY_APPLIED, /* POLICY `id` holds for what is open too; or code is an errno value, body a
+			     * sentence, and what held before still does
+			     */
+	CHAN_PROXY_NOTE,    /* for the journal: body is a JSON object */
 	CHAN_KINDS,
 };
 
@@ -48,6 +61,9 @@ enum share_guest {
 	SHARE_GUEST_CONTINUES, /* it has mounted it, with the server whose state was given, or one that is
 				  lost */
 };
+
+/* Deny beats allow, whichever layer it stands in. */
+enum proxy_layer { PROXY_LAYER_GLOBAL, PROXY_LAYER_SANDBOX, PROXY_LAYERS };
 
 struct chan_message {
 	uint32_t kind;

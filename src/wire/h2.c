@@ -353,6 +353,11 @@ void h2_free(struct h2 *h2)
 	free(h2);
 }
 
+bool h2_is_over(const struct h2 *h2)
+{
+	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+}
+
 int h2_feed(struct h2 *h2, struct slice bytes)
 {
 	ssize_t used = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
@@ -361,9 +366,7 @@ int h2_feed(struct h2 *h2, struct slice bytes)
 		return -ENOMEM;
 	if (used < 0 || (size_t)used != bytes.len)
 		return -EPROTO;
-	if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))
-		return -EPROTO;
-	return 0;
+	return h2_is_over(h2) ? -EPROTO : 0;
 }
 
 int h2_drain_as(struct h2 *h2, struct buf *into, size_t limit,
@@ -470,6 +473,20 @@ int h2_send(struct h2_stream *stream, struct slice bytes)
 	stream->h2->queued_total += bytes.len;
 	wake(stream);
 	return 0;
+}
+
+char *h2_space(struct h2_stream *stream, size_t count)
+{
+	return stream->ending || stream->closed ? NULL : buf_space(&stream->queue, count);
+}
+
+void h2_fill(struct h2_stream *stream, size_t count)
+{
+	if (count == 0)
+		return;
+	buf_grow(&stream->queue, count);
+	stream->h2->queued_total += count;
+	wake(stream);
 }
 
 size_t h2_queued_total(const struct h2 *h2)

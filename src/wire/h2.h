@@ -60,6 +60,9 @@ void h2_free(struct h2 *h2);
 /* Bytes from the peer. A protocol error is negative: close the session. */
 int h2_feed(struct h2 *h2, struct slice bytes);
 
+/* Nothing will be read or written any more: the peer, or its mistake, has ended the session. */
+bool h2_is_over(const struct h2 *h2);
+
 /* Appends bytes for the peer until `into` holds about limit bytes or there is nothing to send. */
 int h2_drain(struct h2 *h2, struct buf *into, size_t limit);
 
@@ -88,6 +91,10 @@ size_t h2_queued(const struct h2_stream *stream);
 
 /* The same, of all streams together. */
 size_t h2_queued_total(const struct h2 *h2);
+
+/* The same without the copy: room for count bytes, or NULL; then how many of them were filled. */
+char *h2_space(struct h2_stream *stream, size_t count);
+void h2_fill(struct h2_stream *stream, size_t count);
 
 /* No more body will be sent after what is queued. */
 void h2_end(struct h2_stream *stream);

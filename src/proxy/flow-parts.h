@@ -1,0 +1,69 @@
+/* What the files of the flow share (flow.h): one exchange of a request and its answer at a time. */
+#pragma once
+
+#include "proxy/dial.h"
+#include "proxy/flow.h"
+#include "proxy/http1.h"
+
+enum flow_state {
+	FLOW_READS_HEAD, /* between exchanges */
+	FLOW_CONNECTS,   /* the request was judged, and waits */
+	FLOW_EXCHANGES,
+};
+
+struct body {
+	enum http1_body kind;
+	uint64_t left; /* of HTTP1_LENGTH */
+	struct http1_chunks chunks;
+	bool is_done;
+};
+
+struct flow {
+	struct tunnel *tunnel;
+	enum flow_state state;
+	bool is_proxy;
+	struct dial *dial;
+	struct outlet *outlet; /* kept between exchanges with the same host */
+	struct host out_host;  /* where it goes */
+	uint16_t out_port;
+	bool is_used;    /* it has had an answer before */
+	struct buf head; /* the request's, written anew, until there is a connection */
+	struct buf back; /* from the server, not parsed yet */
+	struct body request, response;
+	unsigned client_minor, n_interim;
+	bool is_for_head, wants_upgrade, is_close_wanted, has_answered;
+	bool server_closes, is_rechunked;
+	bool is_deaf;   /* the server takes no more of the request */
+	bool has_begun; /* a head, which has not come to its end */
+};
+
+/* ---- flow-request.c ---- */
+
+void flow_read_head(struct flow *flow);
+void flow_pump_request(struct flow *flow);
+
+/* ---- flow-response.c ---- */
+
+/* The server has said something, or has ended. */
+void flow_on_server(struct flow *flow);
+
+/* ---- flow.c ---- */
+
+/* Gets the connection, and sends the head. */
+void flow_go(struct flow *flow);
+void flow_drop_outlet(struct flow *flow);
+void flow_exchange_done(struct flow *flow);
+
+/* The request cannot be served: an answer where there was none yet, else the connection breaks off. */
+void flow_fail(struct flow *flow, unsigned status, const char *why);
+
+/* The client of the proxy has its connection: the tunnel begins again with what was asked for. */
+void flow_become_tunnel(struct flow *flow);
+
+/* Content is moved in pieces of at most that. */
+enum { FLOW_PIECE_BYTES = 16 << 10 };
+
+/* Takes the next piece of a body from in: its content, and how much of `in` that was. PARSED_MORE: nothing to
+ * take. */
+enum parsed body_take(struct body *body, struct slice in, struct slice *ret_data, size_t *ret_used);
+void body_init(struct body *body, const struct http1_framing *framing);

@@ -1,0 +1,13 @@
+/*
+ * A tunnel that carries plain HTTP/1 requests, one after another. Each is read strictly, judged by the policy
+ * of that moment, and written anew for the server; so is each answer for the client.
+ */
+#pragma once
+
+#include "proxy/tunnel.h"
+
+/* Every request is for the tunnel's host. */
+void flow_start(struct tunnel *tunnel);
+
+/* The client speaks to a proxy: each request names its host, and CONNECT asks for a connection. */
+void flow_start_proxy(struct tunnel *tunnel);
