@@ -50,6 +50,18 @@ enum chan_kind {
 			     * sentence, and what held before still does
 			     */
 	CHAN_PROXY_NOTE,    /* for the journal: body is a JSON object */
+	/* supervisor to vault; each is answered with DONE */
+	CHAN_VAULT_CA, /* the descriptor holds the sandbox's authority, or is empty: then one is made and
+			  written to it; body is its name */
+	CHAN_VAULT_CERTIFICATE, /* write the authority's certificate to the descriptor */
+	CHAN_VAULT_PROXY,       /* the descriptor is a channel to the proxy, from now on */
+	/* vault to supervisor */
+	CHAN_VAULT_DONE, /* of the message of that id; code: 0 or an errno value */
+	/* proxy to vault */
+	CHAN_VAULT_MINT, /* body: a host */
+	/* vault to proxy */
+	CHAN_VAULT_LEAF, /* to the MINT of that id; the descriptor holds key and certificate; code: 0 or an
+			    errno value */
 	CHAN_KINDS,
 };
 
