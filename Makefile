@@ -4,6 +4,7 @@
 #   make run      the same, then an agent in the current folder (AGENT=shell ARGS='...')
 #   make check    the same set-up, then every test; ends with "N passed, N failed"
 #   make check-kvm  sandboxes under real KVM, inside an emulated machine: on any machine, some minutes
+#   make attack   the attacks of the test suite, some minutes of each
 #   make bench    prints this machine's figures
 #   make install  PREFIX=/usr/local
 
@@ -12,7 +13,7 @@ PREFIX ?= /usr/local
 AGENT ?= shell
 ARGS ?=
 
-.PHONY: all build packages run check check-kvm bench fuzz lint format install clean
+.PHONY: all build packages run check check-kvm attack bench fuzz lint format install clean
 all: build
 
 packages:
@@ -33,6 +34,10 @@ check: build
 
 check-kvm: build
 	@tools/check-kvm $(BUILD)
+
+attack: build
+	@SBX_HOME=$$PWD/$(BUILD)/test-home $(BUILD)/sbx template verify >/dev/null 2>&1 || tools/check $(BUILD)
+	@tools/attack $(BUILD)
 
 bench: build
 	@bench/all $(BUILD)

@@ -38,12 +38,13 @@ def find_virtiofsd():
 
 
 def raise_files_limit():
-    """Both servers keep a descriptor for each file that the guest remembers."""
+    """virtiofsd keeps a descriptor for each file that the guest remembers. Returns what there may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, max(FILES_MAX, hard)))
     except (PermissionError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def channel_kind(name):
@@ -67,11 +68,12 @@ def make_initramfs(path, init, modules):
 
 
 def accelerator(build):
-    """As sandboxes have it: KVM where it is worth it."""
+    """As sandboxes have it (engine/qemu-args.c): KVM where it is worth it. QEMU's arguments, the kernel's, the ports'."""
     told = subprocess.run([build / "sbx", "diagnose", "--json"], check=False, stdout=subprocess.PIPE, text=True).stdout
     if any(row["check"] == "virtualisation" and row["status"] == "ok" for row in json.loads(told)):
-        return ["-accel", "kvm", "-cpu", "host,svm=off,vmx=off"], ""
-    return ["-accel", "tcg,thread=single,tb-size=64", "-cpu", "max,svm=off,la57=off"], " mitigations=off clearcpuid=cx16"
+        return ["-accel", "kvm", "-cpu", "host,svm=off,vmx=off"], "", ""
+    cpu = ["-accel", "tcg,thread=single,tb-size=64", "-cpu", "max,svm=off,la57=off"]
+    return cpu, " mitigations=off clearcpuid=cx16", ",ioeventfd=off"
 
 
 class Machine:
@@ -120,7 +122,7 @@ class Machine:
     def boot(self, disk, share_port, virtiofs):
         make_initramfs(self.work / "initramfs", self.build / "bench/bench-init", self.template / "modules.cpio")
         self.port, theirs = socket.socketpair()
-        accel, append = accelerator(self.build)
+        accel, append, ports = accelerator(self.build)
         arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", *accel]
         arguments += ["-name", "bench,debug-threads=on", "-smp", "1", "-m", str(MEMORY_MIB)]
         arguments += ["-machine", "q35,memory-backend=ram,usb=off,smbus=off,sata=off,vmport=off,i8042=off"]
@@ -137,7 +139,7 @@ class Machine:
             arguments += ["-blockdev", f"driver=raw,node-name={name},file={name}-file,{how}"]
             arguments += ["-device", f"virtio-blk-pci,drive={name},serial={name}"]
         arguments += ["-object", "rng-builtin,id=entropy", "-device", "virtio-rng-pci,rng=entropy"]
-        arguments += ["-device", "virtio-serial-pci,id=ports,max_ports=31"]
+        arguments += ["-device", "virtio-serial-pci,id=ports,max_ports=31" + ports]
         for number, name, fd in ((1, "bench.commands", theirs), (3, "sbx.share.0", share_port)):
             arguments += ["-chardev", f"socket,id=port{number},fd={fd.fileno()}"]
             arguments += ["-device", f"virtserialport,bus=ports.0,nr={number},name={name},chardev=port{number}"]

@@ -50,6 +50,7 @@ static _Noreturn void become_shell(const char *command, bool is_root)
 	const char *const argv[] = {"sh", "-c", command, NULL};
 	const char *const env[] = {path, is_root ? "HOME=/root" : "HOME=/home/agent", "LANG=C.UTF-8", NULL};
 
+	signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
 	if (is_root || (setgroups(0, NULL) == 0 && setgid(AGENT) == 0 && setuid(AGENT) == 0))
 		execve("/bin/sh", (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);

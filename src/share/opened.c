@@ -65,16 +65,11 @@ void opened_close(struct share *share, struct inode *inode)
 
 /* ---- opening ---- */
 
-/*
- * The mode that the guest sees was judged by its kernel already: whoever made a file read-only may go on
- * writing it, and root reads everything. The host's kernel judges again, by the same mode. So for a moment
- * the owner is allowed to, as he may allow himself at any time; never for what belongs to somebody else.
- */
-static int open_own(struct share *share, struct inode *inode, int flags)
+int opened_lend(struct share *share, struct inode *inode, mode_t *ret_mode)
 {
 	char name[16];
 	struct statx info;
-	int fd, r = reach_stat(share, inode, &info);
+	int r = reach_stat(share, inode, &info);
 
 	if (r < 0)
 		return r;
@@ -83,14 +78,30 @@ static int open_own(struct share *share, struct inode *inode, int flags)
 	snprintf(name, sizeof(name), "%d", reach_fd(share, inode));
 	if (fchmodat(share->proc_fds, name, (info.stx_mode & 07777) | S_IRUSR | S_IWUSR, 0) < 0)
 		return -errno;
-	fd = reach_open(share, inode, flags);
-	if (fchmodat(share->proc_fds, name, info.stx_mode & 07777, 0) < 0) {
-		r = -errno;
-		if (fd >= 0)
-			close(fd);
+	*ret_mode = info.stx_mode & 07777;
+	return 0;
+}
+
+int opened_take_back(struct share *share, struct inode *inode, mode_t mode)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", reach_fd(share, inode));
+	return fchmodat(share->proc_fds, name, mode, 0) < 0 ? -errno : 0;
+}
+
+static int open_own(struct share *share, struct inode *inode, int flags)
+{
+	mode_t mode = 0;
+	int fd, r = opened_lend(share, inode, &mode);
+
+	if (r < 0)
 		return r;
-	}
-	return fd;
+	fd = reach_open(share, inode, flags);
+	r = opened_take_back(share, inode, mode);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r < 0 ? r : fd;
 }
 
 /* Takes fd. */

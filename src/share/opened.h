@@ -46,5 +46,14 @@ void opened_close(struct share *share, struct inode *inode);
 /* Whoever writes on is judged again. */
 void opened_close_writing(struct share *share);
 
+/*
+ * The mode that the guest sees was judged by its kernel already: whoever made a file read-only may go on
+ * writing it, and root reads everything. The host's kernel judges again, by the same mode. So for a moment
+ * the owner is allowed to, as he may allow himself at any time; never for what belongs to somebody else. Then
+ * the mode is taken back.
+ */
+int opened_lend(struct share *share, struct inode *inode, mode_t *ret_mode);
+int opened_take_back(struct share *share, struct inode *inode, mode_t mode);
+
 /* Closes what was not written to lately. Returns when to call again, in milliseconds, or -1. */
 int opened_rest(struct share *share);

@@ -1,5 +1,7 @@
 #include "share/owner.h"
 
+#include "share/opened.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,10 +76,24 @@ void owner_read(struct share *share, struct inode *inode, const struct statx *in
 	*ret_gid = inode->owner_gid;
 }
 
-int owner_write(struct share *share, struct inode *inode, uint32_t uid, uint32_t gid)
+static int write_text(int fd, uint32_t uid, uint32_t gid)
 {
 	char path[PATH_BYTES], text[TEXT_BYTES];
 	int len = snprintf(text, sizeof(text), "%u:%u", uid, gid);
+	int r;
+
+	if (uid == SHARE_GUEST_UID && gid == SHARE_GUEST_UID)
+		r = removexattr(path_of(fd, path), ATTRIBUTE);
+	else
+		r = setxattr(path_of(fd, path), ATTRIBUTE, text, (size_t)len, 0);
+	if (r == 0 || errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSPC)
+		return 0;
+	return -errno;
+}
+
+int owner_write(struct share *share, struct inode *inode, uint32_t uid, uint32_t gid)
+{
+	mode_t mode = 0;
 	int fd, r;
 
 	if (inode->type != S_IFREG && inode->type != S_IFDIR)
@@ -86,13 +102,13 @@ int owner_write(struct share *share, struct inode *inode, uint32_t uid, uint32_t
 	if (fd < 0)
 		return fd;
 	inode->owner_ctime_ns = 0; /* times are coarse: what is written within one is not told apart */
-	if (uid == SHARE_GUEST_UID && gid == SHARE_GUEST_UID)
-		r = removexattr(path_of(fd, path), ATTRIBUTE);
-	else
-		r = setxattr(path_of(fd, path), ATTRIBUTE, text, (size_t)len, 0);
-	if (r == 0 || errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSPC)
-		return 0;
-	return -errno;
+	r = write_text(fd, uid, gid);
+	/* Attributes of a file that nobody may write to cannot be set by its owner either. */
+	if (r != -EACCES || opened_lend(share, inode, &mode) < 0)
+		return r;
+	r = write_text(fd, uid, gid);
+	(void)opened_take_back(share, inode, mode);
+	return r;
 }
 
 void owner_begin(struct share *share, const struct fuse_in_header *maker, struct fuse_entry_out *entry)

@@ -212,6 +212,12 @@ void folders_mount_all(struct life *life)
 	for (size_t i = 0; i < life->sandbox.n_shares; i++) {
 		const struct sandbox_share *share = &life->sandbox.shares[i];
 
+		/* Whoever looked into it would wait for a server that never comes. */
+		if (!share->is_gone && !shares_has(&life->shares, share->port)) {
+			launch_on_folders(life, "a folder that it shares is not where it was when the start "
+						"began: try again");
+			return;
+		}
 		if (folders_ask(life, share, !share->is_gone, share->is_gone) < 0) {
 			launch_on_folders(life, "the guest could not be told of its folders");
 			return;

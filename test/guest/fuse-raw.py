@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""fuse-raw.py PORT: as root in the guest, takes a share's port (sbx.share.0, or a descriptor as fd:3) away from the process that
+"""fuse-raw.py PORT [read-only]: as root in the guest, takes a share's port (sbx.share.0, or a descriptor as fd:3) away from the process that
 carries its messages, and says to the host what a kernel never would. Prints TAP. The folder is unusable in the guest afterwards.
 
 A reply of the server, whatever it says, or the end of the session is fine; what must not be is that it does something, hangs or dies.
-The host looks at the rest: the files around the folder, the memory and descriptors of the server.
+The host looks at the rest: the files around the folder, the memory and descriptors of the server. With `read-only` the folder is one that
+is shared for reading and holds a file `file`: then only changes are tried, and each must be refused.
 """
 import errno
 import os
@@ -18,7 +19,7 @@ from fuse_raw import OPCODES, ROOT, Closed, Session, open_port  # noqa: E402
 from tap import same, test, true  # noqa: E402
 import tap  # noqa: E402
 
-FLOOD, FLOOD_LIMIT_S = 100_000, 20
+FLOOD, N_READS, FLOOD_LIMIT_S = 100_000, 200, 20
 BAD_NAMES = {"empty": b"", "dot": b".", "dot dot": b"..", "a path": b"a/b", "a path upwards": b"../sentinel", "absolute": b"/etc/passwd",
              "only a slash": b"/", "a slash at the end": b"x/", "256 bytes": b"n" * 256, "4 KiB": b"n" * 4096,
              "4 KiB of steps upwards": b"../" * 1365}
@@ -250,7 +251,7 @@ def flood_of_bytes():
     for i in range(8):
         same(session.ask("WRITE", file, struct.pack("QQIIQII", 0, i << 20, 1 << 20, 0, 0, 0, 0) + bytes(1 << 20))[0], 0)
     read = struct.pack("QQIIQII", 0, 0, 1 << 20, 0, 0, 0, 0)
-    data = b"".join(session.request("READ", file, read) for _ in range(3000))
+    data = b"".join(session.request("READ", file, read) for _ in range(N_READS))
     sent, end = 0, time.monotonic() + FLOOD_LIMIT_S
     while sent < len(data) and time.monotonic() < end and select.select([], [session.fd], [], 2)[1]:
         sent += session.write_some(data, sent)
@@ -277,10 +278,34 @@ def nonsense():
         pass
 
 
+def change_nothing():
+    """Every operation that changes something, on a folder that is shared for reading."""
+    file = look(b"file")
+    true(file, "there is a file")
+    for name, nodeid, body in (
+            ("MKDIR", ROOT, mkdir_body(b"evil")), ("MKNOD", ROOT, struct.pack("IIII", stat.S_IFREG | 0o644, 0, 0, 0) + name_of(b"evil")),
+            ("CREATE", ROOT, create_body(b"evil")), ("CREATE", ROOT, create_body(b"file", flags=os.O_RDWR | os.O_TRUNC)),
+            ("TMPFILE", ROOT, create_body(b"evil")), ("SYMLINK", ROOT, name_of(b"evil") + name_of(b"x")),
+            ("LINK", ROOT, struct.pack("Q", file) + name_of(b"evil")), ("UNLINK", ROOT, name_of(b"file")),
+            ("RMDIR", ROOT, name_of(b"file")), ("RENAME", ROOT, struct.pack("Q", ROOT) + name_of(b"file") + name_of(b"evil")),
+            ("RENAME2", ROOT, struct.pack("QII", ROOT, 0, 0) + name_of(b"file") + name_of(b"evil")),
+            ("WRITE", file, struct.pack("QQIIQII", 0, 0, 4, 0, 0, 0, 0) + b"evil"), ("FALLOCATE", file, struct.pack("QQQII", 0, 0, 100, 0, 0)),
+            ("COPY_FILE_RANGE", file, struct.pack("QQQQQQQ", 0, 0, file, 0, 3, 3, 0)),
+            ("SETXATTR", file, struct.pack("II", 1, 0) + name_of(b"user.x") + b"y"), ("REMOVEXATTR", file, name_of(b"user.x")),
+            *(("SETATTR", file, struct.pack("IIQQ", valid, 0, 0, 1) + bytes(64)) for valid in (1, 2, 4, 8, 0x10, 0x20, 0x1a0))):
+        code = refused(name, nodeid, body)
+        true(code in (errno.EROFS, errno.EOPNOTSUPP, errno.ENOSYS), f"{name}: {errno.errorcode.get(code, code)}")
+    session.ask("OPEN", file, struct.pack("II", os.O_RDWR, 0))
+    same(session.ask("READ", file, struct.pack("QQIIQII", 0, 0, 4096, 0, 0, 0, 0))[0], 0)
+    alive()
+
+
 def main():
     global session
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["read-only"]):
         sys.exit(__doc__)
+    if len(sys.argv) == 3:
+        tap.tests[:] = [("every change is refused", change_nothing)]
     session = Session(open_port(sys.argv[1]))
     session.begin(is_new=sys.argv[1].startswith("fd:"))
     return tap.run("/tmp")

@@ -39,26 +39,24 @@ def fill(count):
         os.close(os.open(f"entry-{i:05}", os.O_CREAT | os.O_WRONLY))
 
 
-@test("a folder of 5000 entries is listed whole, without duplicates")
+@test("a folder of 5000 entries is listed whole, without duplicates, and emptied while it is being listed")
 def many():
     fill(MANY)
     expected = [f"entry-{i:05}" for i in range(MANY)]
     same(sorted(os.listdir(".")), expected)
-    same(sorted(os.listdir(".")), expected, "listed again")
     os.unlink("entry-02500")
     write("new")
     same(sorted(os.listdir(".")), sorted(set(expected) - {"entry-02500"} | {"new"}), "after a change")
-
-
-@test("everything is removed while it is being listed")
-def removing():
-    fill(MANY)
     with os.scandir(".") as entries:
         for entry in entries:
             os.unlink(entry.name)
     same(os.listdir("."), [])
+
+
+@test("a tree is removed by rm -r")
+def removing():
     os.makedirs("tree/a/b")
-    for i in range(300):
+    for i in range(100):
         os.mkdir(f"tree/a/b/d{i}")
         write(f"tree/a/b/d{i}/file")
     same(subprocess.run(["rm", "-r", "tree"], check=False).returncode, 0)
@@ -67,7 +65,7 @@ def removing():
 
 @test("what is neither made nor removed meanwhile is listed exactly once")
 def changing():
-    fill(2000)
+    fill(400)
     seen = []
     with os.scandir(".") as entries:
         for i, entry in enumerate(entries):
@@ -75,21 +73,21 @@ def changing():
             write(f"made-{i:05}")
             if i % 2:
                 os.unlink(f"made-{i - 1:05}")
-            if i > 20000:
+            if i > 4000:
                 break
     stayed = [name for name in seen if name.startswith("entry-")]
-    same((len(stayed), len(set(stayed))), (2000, 2000))
+    same((len(stayed), len(set(stayed))), (400, 400))
     same(len(seen), len(set(seen)), "duplicates")
 
 
 @test("telldir and seekdir find places again")
 def places():
-    fill(3000)
+    fill(700)
     folder = libc.opendir(b".")
     marks = {}
     names = []
-    for i in range(3002):
-        if i % 500 == 7:
+    for i in range(702):
+        if i % 100 == 7:
             marks[libc.telldir(folder)] = i
         names.append(read_entry(folder)[0])
     same(read_entry(folder), None)
@@ -97,9 +95,9 @@ def places():
         libc.seekdir(folder, mark)
         same([read_entry(folder)[0] for _ in range(5)], names[at:at + 5], f"from place {at}")
     libc.seekdir(folder, next(iter(marks)))
-    same(len(rest_of(folder)), 3002 - 7 - sum(name in (b".", b"..") for name in names[7:]))
+    same(len(rest_of(folder)), 702 - 7 - sum(name in (b".", b"..") for name in names[7:]))
     libc.rewinddir(folder)
-    same(len(rest_of(folder)), 3000)
+    same(len(rest_of(folder)), 700)
     write("late")
     libc.rewinddir(folder)
     true(b"late" in rest_of(folder), "rewinddir shows what is new")
@@ -125,31 +123,31 @@ def kinds():
 @test("a change in a folder that is listed over and over shows every time")
 def fresh():
     os.mkdir("dir")
-    for i in range(50):
+    for i in range(30):
         write(f"dir/{i}")
         same(len(os.listdir("dir")), i + 1)
         same(f"{i}" in os.listdir("dir"), True)
-    for i in range(50):
+    for i in range(30):
         os.rename(f"dir/{i}", f"dir/renamed-{i}")
-        same((f"{i}" in os.listdir("dir"), len(os.listdir("dir"))), (False, 50))
-    for i in range(50):
+        same((f"{i}" in os.listdir("dir"), len(os.listdir("dir"))), (False, 30))
+    for i in range(30):
         os.unlink(f"dir/renamed-{i}")
-        same(len(os.listdir("dir")), 49 - i)
+        same(len(os.listdir("dir")), 29 - i)
 
 
 @test("a tree is copied, packed, unpacked and compared")
 def tree():
     for i in range(20):
         os.makedirs(f"tree/d{i}/sub")
-        for j in range(20):
+        for j in range(6):
             write(f"tree/d{i}/sub/f{j}", os.urandom(j * 37), 0o600 + j % 8)
-        os.symlink(f"sub/f{i}", f"tree/d{i}/link")
+        os.symlink(f"sub/f{i % 6}", f"tree/d{i}/link")
     shutil.copytree("tree", "copy", symlinks=True)
     same(subprocess.run(["diff", "-r", "--no-dereference", "tree", "copy"], check=False).returncode, 0)
     same(subprocess.run("tar -cf t.tar tree && mkdir out && tar -C out -xpf t.tar", shell=True, check=False).returncode, 0)
     same(subprocess.run(["diff", "-r", "--no-dereference", "tree", "out/tree"], check=False).returncode, 0)
     for i in range(20):
-        for j in range(20):
+        for j in range(6):
             same(os.stat(f"out/tree/d{i}/sub/f{j}").st_mode, os.stat(f"tree/d{i}/sub/f{j}").st_mode)
 
 

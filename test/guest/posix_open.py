@@ -74,14 +74,14 @@ def appending_at_once():
         pid = os.fork()
         if pid == 0:
             fd = os.open("file", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-            for i in range(300):
+            for i in range(150):
                 os.write(fd, who * 9 + b"\n")
             os._exit(0)
         children.append(pid)
     for pid in children:
         same(os.waitpid(pid, 0)[1], 0)
     lines = read("file").splitlines()
-    same((len(lines), set(lines)), (600, {b"a" * 9, b"b" * 9}))
+    same((len(lines), set(lines)), (300, {b"a" * 9, b"b" * 9}))
 
 
 @test("O_NOFOLLOW refuses a link")
@@ -330,7 +330,7 @@ def executing():
 @test("many files are open at once")
 def many_open():
     fds = []
-    for i in range(900):
+    for i in range(400):
         fd = os.open(f"f{i}", os.O_CREAT | os.O_RDWR)
         os.write(fd, b"%d" % i)
         fds.append(fd)

@@ -9,9 +9,10 @@ import os
 import shutil
 import signal
 import sys
+import time
 import traceback
 
-LIMIT_S = 120
+LIMIT_S, SLOW_S = 300, 2
 AT_FDCWD, AT_EMPTY_PATH, AT_SYMLINK_FOLLOW = -100, 0x1000, 0x400
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_COLLAPSE, FALLOC_ZERO = 1, 2, 8, 16
@@ -136,7 +137,7 @@ def _too_long(_number, _frame):
 def _one(number, what, function, folder):
     os.mkdir(folder)
     os.chdir(folder)
-    mask = os.umask(0o022)
+    mask, began = os.umask(0o022), time.monotonic()
     signal.alarm(LIMIT_S)
     try:
         function()
@@ -154,6 +155,8 @@ def _one(number, what, function, folder):
         os.umask(mask)
         os.chdir("/")
         shutil.rmtree(os.fsencode(folder), ignore_errors=True)
+        if time.monotonic() - began > SLOW_S:
+            print(f"# that took {time.monotonic() - began:.1f} seconds")
 
 
 def run(folder, only=""):

@@ -290,6 +290,27 @@ static int check_no_rights_at_all(struct place *place)
 	return 0;
 }
 
+/* It is remembered beside the file, whose mode says that nobody may change that. */
+static int check_owner_of_read_only(struct place *place)
+{
+	struct client *client = &place->client;
+	struct fuse_getattr_in in = {.getattr_flags = 0};
+	struct fuse_attr_out out = {.attr_valid = 0};
+	uint64_t node, handle;
+	struct stat info;
+
+	client->uid = client->gid = 999;
+	if (client_create(client, ROOT, "theirs", O_WRONLY | O_EXCL, 0400, &node, &handle) < 0)
+		return 1;
+	if (client_ask(client, FUSE_GETATTR, node, STRUCT(in), NONE, NONE) < 0 ||
+	    client->body.len < sizeof(out))
+		return 2;
+	memcpy(&out, client->body.ptr, sizeof(out));
+	if (out.attr.uid != 999 || out.attr.gid != 999)
+		return 3;
+	return fstatat(place->dir, "theirs", &info, 0) == 0 && (info.st_mode & 07777) == 0400 ? 0 : 4;
+}
+
 /* Somebody else's file is opened as its mode says, or not at all. */
 static int check_of_others(struct place *place)
 {
@@ -320,6 +341,7 @@ static void test_modes(void **state)
 {
 	assert_int_equal(as_nobody(*state, check_made_read_only), 0);
 	assert_int_equal(as_nobody(*state, check_no_rights_at_all), 0);
+	assert_int_equal(as_nobody(*state, check_owner_of_read_only), 0);
 	assert_int_equal(as_nobody(*state, check_found_at_create), 0);
 	if (geteuid() == 0)
 		assert_int_equal(as_nobody(*state, check_of_others), 0);
