@@ -33,20 +33,42 @@ void record_set(char **field, struct slice text)
 	*field = text.ptr ? strndup(text.ptr, text.len) : NULL;
 }
 
+static bool is_plain(char byte)
+{
+	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
 /* What comes from outside is ASCII by then; anything else becomes '?', so that a line is always valid JSON.
  */
+static int append_escaped(struct buf *line, struct slice text)
+{
+	int r = 0;
+
+	while (r == 0 && text.len > 0) {
+		size_t len = 0;
+
+		while (len < text.len && is_plain(text.ptr[len]))
+			len++;
+		r = buf_append(line, slice_of(text.ptr, len));
+		text = slice_skip(text, len);
+		if (r < 0 || text.len == 0)
+			continue;
+		if (text.ptr[0] == '"' || text.ptr[0] == '\\')
+			r = buf_printf(line, "\\%c", text.ptr[0]);
+		else
+			r = buf_append(line, slice_text("?"));
+		text = slice_skip(text, 1);
+	}
+	return r;
+}
+
 static int append_text(struct buf *line, const char *key, const char *text, size_t max)
 {
-	int r = buf_printf(line, ",\"%s\":\"", key);
+	int r = buf_append(line, slice_text(",\""));
 
-	for (size_t i = 0; r == 0 && text[i] != '\0' && i < max; i++) {
-		unsigned char byte = (unsigned char)text[i];
-		char shown = byte < 0x20 || byte >= 0x7f ? '?' : (char)byte;
-
-		if (shown == '"' || shown == '\\')
-			r = buf_append(line, slice_of("\\", 1));
-		r = r < 0 ? r : buf_append(line, slice_of(&shown, 1));
-	}
+	r = r < 0 ? r : buf_append(line, slice_text(key));
+	r = r < 0 ? r : buf_append(line, slice_text("\":\""));
+	r = r < 0 ? r : append_escaped(line, slice_of(text, strnlen(text, max)));
 	return r < 0 ? r : buf_append(line, slice_text("\""));
 }
 

@@ -10,11 +10,17 @@
 #include "proxy/resolve.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 
-enum { FILES_MAX = 32768, LOG_MAX_BYTES = 16 << 20 };
+enum {
+	FILES_MAX = 32768,
+	LOG_MAX_BYTES = 16 << 20,
+	HEAP_BLOCK_MAX_BYTES = 1 << 20, /* larger ones are mapped and unmapped each time */
+	HEAP_KEPT_BYTES = 16 << 20,      /* free at the heap's end, before it goes back to the system */
+};
 
 /* Sockets for the Internet, the event loop, the descriptors, and memory. */
 static int give_up_calls(void)
@@ -65,6 +71,8 @@ int main(void)
 	log_open("sbx-proxy");
 	policy_init(&proxy.policy);
 	signal(SIGPIPE, SIG_IGN);
+	mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_MAX_BYTES);
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
 	r = give_up(&proxy);
 	r = r < 0 ? r : journal_new(PROXY_CHANNEL_FD, &proxy.journal);
 	r = r < 0 ? r : orders_start(&proxy);
