@@ -286,15 +286,20 @@ static void ask(struct question *question)
 int resolver_configure(struct resolver *resolver, struct slice text)
 {
 	auto_buf struct buf servers = {0};
+	struct question *next;
 	int r = resolver_servers(text, &servers);
 
 	if (r < 0)
 		return r;
 	ares_cancel(resolver->channel);
 	r = ares_set_servers_ports_csv(resolver->channel, buf_text(&servers)) == ARES_SUCCESS ? 0 : -EINVAL;
-	for (struct question *question = resolver->questions; question; question = question->next)
-		if (question->is_cancelled)
+	for (struct question *question = resolver->questions; question; question = next) {
+		next = question->next;
+		if (question->is_cancelled && question->lookups)
 			ask(question);
+		else if (question->is_cancelled)
+			answer(question);
+	}
 	set_timer(resolver);
 	return r;
 }
