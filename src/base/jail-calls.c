@@ -211,8 +211,8 @@ static int refuse(const int *left, size_t n_left, const int *also, size_t n_also
 			r = add(filter, SCMP_ACT_ERRNO(EPERM), refused_calls[i]);
 	r = r < 0 ? r : refuse_namespaces(filter);
 	r = r < 0 ? r : refuse_typing(filter);
-	r = r < 0 ? r
-		  : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+	if (r == 0 && !is_in(SCMP_SYS(socket), left, n_left))
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
 				     SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0));
 	/* A call that is named here is refused whatever its arguments. */
 	r = r < 0 ? r : add_all(filter, SCMP_ACT_ERRNO(EPERM), also, n_also);

@@ -158,6 +158,14 @@ static int take_from_keeper(struct shares *shares, const struct chan_message *me
 {
 	struct share *share = message->id < SHARE_PORTS ? &shares->all[message->id] : NULL;
 
+	if (message->id == KEEPER_PROXY && message->kind == CHAN_SERVED && *fd >= 0) {
+		shares->ops->on_proxy(shares->owner, (pid_t)message->code, fd);
+		return 0;
+	}
+	if (message->id == KEEPER_PROXY && message->kind == CHAN_FAILED) {
+		log_line("the proxy cannot be started: %s; the sandbox reaches nothing", message->body);
+		return 0;
+	}
 	if (!share)
 		return -EBADMSG;
 	/* Of one that was dropped meanwhile. */
@@ -252,6 +260,13 @@ static int ask_keeper(struct shares *shares, unsigned id)
 	return shares->channel < 0
 		       ? -ENOTCONN
 		       : chan_send(shares->channel, CHAN_KEEP, id, share->mode, slice_text(""), share->root);
+}
+
+int shares_keep_proxy(struct shares *shares)
+{
+	return shares->channel < 0
+		       ? -ENOTCONN
+		       : chan_send(shares->channel, CHAN_KEEP, KEEPER_PROXY, 0, slice_text(""), -1);
 }
 
 int shares_keep(struct shares *shares, unsigned id, const char *name, int root, enum share_mode mode,

@@ -15,13 +15,15 @@ enum chan_kind {
 	/* supervisor to link */
 	CHAN_STREAM = 1, /* the descriptor is a client that wants the stream named by body (a path of
 			    wire/control.h) */
-	CHAN_REQUEST,    /* ask the guest: body is "METHOD PATH\n" and the request's body */
+	CHAN_REQUEST, /* ask the guest: body is "METHOD PATH\n" and the request's body, which the content of
+			 the descriptor is part of, if there is one */
 	/* link to supervisor */
 	CHAN_READY, /* the guest has answered the handshake; code is its version */
 	CHAN_REPLY, /* to the request of that id; code is the HTTP status, 0 if it could not be asked */
 	CHAN_LOST,  /* the session is over; body says why; code 1: the engine closed its end */
 	/* supervisor to keeper */
-	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode */
+	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode. Without
+		      one, KEEPER_PROXY (keeper/keeper.h) */
 	CHAN_DROP, /* end the server of share `id` */
 	/* keeper to supervisor */
 	CHAN_SERVED, /* share `id` has a server, for the first time or again; the descriptor is the channel to

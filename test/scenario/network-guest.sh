@@ -82,6 +82,40 @@ END
 in_net sh -c 'docker run -d --rm --name deaf --network own net sleep 600 >/dev/null'
 like "containers know each other by name" "$(in_net docker run --rm --network own net curl -sS -m 10 http://deaf/ 2>&1)" 'refused|Could not connect'
 
+# A rule that a person takes back counts for what is open too.
+python3 - "$SBX" "$port" >"$scratch/out" 2>&1 <<'END'
+import subprocess, sys, time
+sbx, port = sys.argv[1:]
+script = f"""
+import http.client, sys
+c = http.client.HTTPConnection("host.docker.internal", {port}, timeout=30)
+def ask():
+    try:
+        c.request("GET", "/kept")
+        r = c.getresponse()
+        return r.status, r.read()[:40]
+    except (OSError, http.client.HTTPException) as e:
+        return type(e).__name__, b""
+print(ask()[0], flush=True)
+sys.stdin.readline()
+print(ask()[0], flush=True)
+"""
+p = subprocess.Popen([sbx, "exec", "-i", "net", "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+first = p.stdout.readline().strip()
+subprocess.run([sbx, "policy", "deny", "network", "--sandbox", "net", f"localhost:{port}"], check=True, stdout=subprocess.DEVNULL)
+p.stdin.write("\n")
+p.stdin.flush()
+second = p.stdout.readline().strip()
+print(first, second)
+sys.exit(not (first == "200" and second != "200"))
+END
+is "a connection that was kept is refused once a rule denies it" $? 0
+"$SBX" policy rm network --sandbox net "localhost:$port" >/dev/null 2>&1
+"$SBX" policy allow network --sandbox net "localhost:$port" >/dev/null
+check "the journal has it" grep -q '"decision":"deny"' "$SBX_HOME/data/sandboxes/net/journal"
+like "policy log sums it up" "$("$SBX" policy log net)" "example.com:80"
+is "what the host trusts is trusted inside" "$(in_net sh -c 'sha256sum <"$SSL_CERT_FILE"')" "$(sha256sum <"${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}")"
+
 # A restore: what was open is over, what is new works.
 in_net sh -c 'curl -sS -N http://host.docker.internal:'"$port"'/before >/dev/null'
 "$SBX" stop net >/dev/null
