@@ -19,7 +19,7 @@ struct orders {
 	uv_poll_t poll;
 	uv_prepare_t prepare;
 	struct buf rules[PROXY_LAYERS];
-	bool waits_to_write;
+	bool waits_to_write, is_ready;
 };
 
 static struct orders orders; /* a process serves one sandbox */
@@ -56,7 +56,10 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_ready(unsigned version)
 {
-	(void)chan_send(PROXY_CHANNEL_FD, CHAN_PROXY_READY, 0, version, slice_text(""), -1);
+	/* How often a guest begins again is its own business. */
+	if (!orders.is_ready)
+		(void)chan_send(PROXY_CHANNEL_FD, CHAN_PROXY_READY, 0, version, slice_text(""), -1);
+	orders.is_ready = true;
 }
 
 static void on_gone(void)

@@ -19,7 +19,7 @@ enum {
 	FILES_MAX = 32768,
 	LOG_MAX_BYTES = 16 << 20,
 	HEAP_BLOCK_MAX_BYTES = 1 << 20, /* larger ones are mapped and unmapped each time */
-	HEAP_KEPT_BYTES = 16 << 20,      /* free at the heap's end, before it goes back to the system */
+	HEAP_KEPT_BYTES = 16 << 20,     /* free at the heap's end, before it goes back to the system */
 };
 
 /* Sockets for the Internet, the event loop, the descriptors, and memory. */

@@ -95,6 +95,7 @@ static struct h2_stream *find(nghttp2_session *session, int32_t id)
 }
 
 /* Only says how much there is: send_queue() follows at once and moves it without another copy. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the library's prototype */
 static ssize_t read_queue(nghttp2_session *session, int32_t id, uint8_t *into, size_t room, uint32_t *flags,
 			  nghttp2_data_source *source, void *user_data)
 {

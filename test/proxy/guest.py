@@ -37,12 +37,14 @@ class Guest:
         self.initial_window = 65535
         self.window = 65535
         self.n_hellos = 0
+        self.is_introduced = False  # before that, nothing but the preface may be said
         self.goaway = False
         self.wait(lambda: self.n_hellos > 0)
         if introduce:
             self.introduce()
 
     def introduce(self):
+        self.is_introduced = True
         self.send(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, WINDOW)) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
 
     def send(self, octets):
@@ -84,6 +86,7 @@ class Guest:
                 self.next_number = 1
                 self.window = self.initial_window = 65535
                 self.n_hellos += 1
+                self.is_introduced = False
                 self.send(self.raw[2:18] + b"\1")
                 self.raw = self.raw[18:]
                 continue
@@ -114,7 +117,8 @@ class Guest:
                     for each in self.streams.values():
                         each.window += value - self.initial_window
                     self.initial_window = value
-            self.send(frame(SETTINGS, ACK, 0))
+            if self.is_introduced:
+                self.send(frame(SETTINGS, ACK, 0))
         elif kind == PING and not flags & ACK:
             self.send(frame(PING, ACK, 0, body))
         elif kind == GOAWAY:
