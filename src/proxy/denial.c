@@ -60,8 +60,3 @@ void http_fail(struct tunnel *tunnel, unsigned status, const char *why, bool has
 	else
 		answer(tunnel, status, buf_slice(&text), has_no_body);
 }
-
-void tls_deny(struct tunnel *tunnel)
-{
-	tunnel_close(tunnel);
-}

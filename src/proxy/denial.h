@@ -11,7 +11,10 @@
 void http_deny(struct tunnel *tunnel, bool has_no_body);
 void http_fail(struct tunnel *tunnel, unsigned status, const char *why, bool has_no_body);
 
-/* The client expects TLS. */
+/*
+ * The same where the client's TLS handshake is the first thing in `in`: over TLS, with a certificate of the
+ * sandbox's authority.
+ */
 void tls_deny(struct tunnel *tunnel);
 
 /* Appends the sentences for a person: what was blocked, by what, and what would allow it. */

@@ -7,6 +7,7 @@
 #include "proxy/resolve.h"
 #include "proxy/session.h"
 #include "proxy/tunnel.h"
+#include "proxy/vault.h"
 #include "wire/chan.h"
 
 #include <errno.h>
@@ -160,6 +161,9 @@ static void take(struct proxy *proxy, const struct chan_message *message, int fd
 		return;
 	case CHAN_PROXY_PORT:
 		r = take_port(proxy, message, steal_fd(&owned));
+		break;
+	case CHAN_PROXY_VAULT:
+		r = owned < 0 ? -EBADMSG : vault_connect(proxy->vault, steal_fd(&owned));
 		break;
 	case CHAN_PROXY_RESOLVER:
 	case CHAN_PROXY_UPSTREAM:

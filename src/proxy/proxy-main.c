@@ -5,9 +5,11 @@
 #include "base/jail.h"
 #include "base/log.h"
 #include "proxy/journal.h"
+#include "proxy/leaf.h"
 #include "proxy/orders.h"
 #include "proxy/proxy-fds.h"
 #include "proxy/resolve.h"
+#include "proxy/tls.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -45,7 +47,8 @@ static int give_up_calls(void)
 	return jail_calls_only_inet(calls, array_len(calls));
 }
 
-/* The resolver reads the system's files once, and keeps nothing of them; after that there are none. */
+/* The resolver and the library for TLS read the system's files once, and keep nothing of them; after that
+ * there are none. */
 static int give_up(struct proxy *proxy)
 {
 	int r = jail_environment();
@@ -54,6 +57,7 @@ static int give_up(struct proxy *proxy)
 	r = r < 0 ? r : jail_limits(FILES_MAX, LOG_MAX_BYTES);
 	r = r < 0 ? r : uv_loop_init(&proxy->loop);
 	r = r < 0 ? r : resolver_new(&proxy->loop, &proxy->resolver);
+	r = r < 0 ? r : tls_prepare();
 	r = r < 0 ? r : jail_privileges(/* may_be_read= */ false);
 	r = r < 0 ? r : jail_files_but_tcp(NULL, 0);
 	if (r == -EOPNOTSUPP) {
@@ -75,6 +79,9 @@ int main(void)
 	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
 	r = give_up(&proxy);
 	r = r < 0 ? r : journal_new(PROXY_CHANNEL_FD, &proxy.journal);
+	r = r < 0 ? r : tls_settings_new(&proxy.tls);
+	r = r < 0 ? r : vault_new(&proxy.loop, &proxy.vault);
+	r = r < 0 ? r : leaves_new(proxy.vault, &proxy.leaves);
 	r = r < 0 ? r : orders_start(&proxy);
 	if (r < 0) {
 		log_line("cannot start: %s", strerror(-r));

@@ -14,6 +14,9 @@ struct proxy {
 	struct upstream upstream;
 	struct resolver *resolver;
 	struct journal *journal;
+	struct tls_settings *tls;
+	struct vault *vault;
+	struct leaves *leaves;
 	struct session *session; /* NULL before the port has come */
 	struct tunnel *tunnels;  /* all that live */
 	unsigned n_tunnels;

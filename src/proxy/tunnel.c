@@ -17,15 +17,67 @@ enum {
 
 /* ---- the guest's side ---- */
 
+static void send_sealed(struct tunnel *tunnel)
+{
+	if (tunnel->stream)
+		(void)h2_send(tunnel->stream, tls_outgoing(tunnel->tls));
+	tls_sent(tunnel->tls);
+}
+
+/* Only what waits in `in` is held back from the guest's window. */
+static void give_back_sealed(struct tunnel *tunnel)
+{
+	size_t count = tunnel->sealed > tunnel->in.len ? tunnel->sealed - tunnel->in.len : 0;
+
+	tunnel->sealed -= count;
+	if (tunnel->stream && count > 0)
+		h2_consume(tunnel->stream, count);
+}
+
+static int take_sealed(struct tunnel *tunnel, struct slice data)
+{
+	int r = tls_feed(tunnel->tls, data);
+
+	tunnel->sealed += data.len;
+	r = r < 0 ? r : tls_read(tunnel->tls, &tunnel->in);
+	send_sealed(tunnel);
+	give_back_sealed(tunnel);
+	if (r == 0 && tls_has_ended(tunnel->tls))
+		tunnel->guest_ended = true;
+	return r;
+}
+
+/* What the client is told last is why (an alert). */
+static void break_tls(struct tunnel *tunnel)
+{
+	if (!tunnel->record.reason)
+		tunnel->record.reason = tls_why(tunnel->tls);
+	tunnel_leave(tunnel, slice_of("", 0));
+}
+
 static void on_data(struct handler *handler, struct h2_stream *stream, struct slice data)
 {
 	struct tunnel *tunnel = (struct tunnel *)handler;
 
 	(void)stream;
-	if (buf_append(&tunnel->in, data) < 0)
+	if (tunnel->tls && take_sealed(tunnel, data) < 0)
+		break_tls(tunnel);
+	else if (!tunnel->tls && buf_append(&tunnel->in, data) < 0)
 		tunnel_close(tunnel);
 	else
 		tunnel->stage->on_guest(tunnel);
+}
+
+int tunnel_open_tls(struct tunnel *tunnel, struct tls *tls)
+{
+	struct buf hello = tunnel->in;
+	int r;
+
+	buf_init(&tunnel->in);
+	tunnel->tls = tls;
+	r = take_sealed(tunnel, buf_slice(&hello));
+	buf_done(&hello);
+	return r;
 }
 
 static void on_end(struct handler *handler, struct h2_stream *stream)
@@ -61,18 +113,30 @@ void tunnel_take(struct tunnel *tunnel, size_t count)
 	if (tunnel->in.len == 0 && tunnel->in.room > IN_KEPT_BYTES)
 		buf_done(&tunnel->in);
 	tunnel->record.bytes_in += count;
-	if (tunnel->stream)
+	if (tunnel->tls)
+		give_back_sealed(tunnel);
+	else if (tunnel->stream)
 		h2_consume(tunnel->stream, count);
 }
 
 int tunnel_send(struct tunnel *tunnel, struct slice bytes)
 {
 	tunnel->record.bytes_out += bytes.len;
+	if (tunnel->tls) {
+		int r = tls_write(tunnel->tls, bytes);
+
+		send_sealed(tunnel);
+		return r;
+	}
 	return tunnel->stream ? h2_send(tunnel->stream, bytes) : -EPIPE;
 }
 
 void tunnel_end(struct tunnel *tunnel)
 {
+	if (tunnel->tls && !tunnel->is_ended) {
+		tls_end(tunnel->tls);
+		send_sealed(tunnel);
+	}
 	if (tunnel->stream && !tunnel->is_ended)
 		h2_end(tunnel->stream);
 	tunnel->is_ended = true;
@@ -256,6 +320,7 @@ void tunnel_close(struct tunnel *tunnel)
 		tunnel->next->link = tunnel->link;
 	tunnel->proxy->n_tunnels--;
 	buf_done(&tunnel->in);
+	tls_free(tunnel->tls);
 	uv_close((uv_handle_t *)&tunnel->timer, free_tunnel);
 }
 

@@ -8,6 +8,7 @@
 #include "proxy/journal.h"
 #include "proxy/outlet.h"
 #include "proxy/proxy.h"
+#include "proxy/tls.h"
 #include "wire/handler.h"
 
 enum {
@@ -41,7 +42,9 @@ struct tunnel {
 	void *data; /* the stage's own */
 	uv_timer_t timer;
 	uint64_t deadline_ms, armed_ms;
-	struct buf in; /* from the guest, not taken yet */
+	struct buf in;   /* from the guest, not taken yet */
+	struct tls *tls; /* owned: `in` and what is sent are inside it; NULL where they are not */
+	size_t sealed;   /* of the guest's bytes, what was not given back to its window; only with tls */
 	bool guest_ended, is_ended;
 	bool is_deaf; /* the outside takes no more: what comes is dropped */
 
@@ -76,6 +79,13 @@ void tunnel_limit(struct tunnel *tunnel, uint64_t limit_ms);
 /* The first count bytes of `in` are done with: the guest may send as many more. */
 void tunnel_take(struct tunnel *tunnel, size_t count);
 
+/*
+ * Goes on inside TLS: what has come so far, and what follows, is the client's. Takes tls. The handshake goes
+ * on by itself; on_guest follows.
+ */
+int tunnel_open_tls(struct tunnel *tunnel, struct tls *tls);
+
+/* -EAGAIN while the handshake with the client is not done. */
 int tunnel_send(struct tunnel *tunnel, struct slice bytes);
 void tunnel_end(struct tunnel *tunnel);
 

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 enum { FILES_MAX = 64, SECRET_MAX_BYTES = 65536 };
 
@@ -38,8 +39,11 @@ static void wipe(struct buf *buf)
 static int take_ca(int file, const char *name)
 {
 	auto_secret struct buf text = {0};
-	int r = buf_space(&text, SECRET_MAX_BYTES) ? fd_read_all(file, SECRET_MAX_BYTES, &text) : -ENOMEM;
+	int r = buf_space(&text, SECRET_MAX_BYTES) ? 0 : -ENOMEM;
 
+	if (r == 0 && lseek(file, 0, SEEK_SET) < 0)
+		r = -errno;
+	r = r < 0 ? r : fd_read_all(file, SECRET_MAX_BYTES, &text);
 	if (r < 0 || ca)
 		return r < 0 ? r : -EEXIST;
 	if (text.len > 0)
@@ -89,29 +93,19 @@ static int on_supervisor(void)
 
 /* ---- the proxy ---- */
 
-static int mint(const char *host, int *ret_file)
-{
-	auto_secret struct buf text = {0};
-	int r = ca ? ca_mint(ca, host, &text) : -ENOENT;
-
-	if (r < 0)
-		return r;
-	*ret_file = memfd_create("sbx-leaf", MFD_CLOEXEC);
-	return *ret_file < 0 ? -errno : fd_write_all(*ret_file, buf_slice(&text));
-}
-
 /* A proxy that says something else, or nothing more, is not heard any more. */
 static int on_proxy(void)
 {
 	struct chan_message message;
-	autofd int unwanted = -1, leaf = -1;
+	auto_secret struct buf leaf = {0};
+	autofd int unwanted = -1;
 	int r = chan_receive(proxy, &message, &unwanted);
 
 	if (r <= 0 || message.kind != CHAN_VAULT_MINT || strlen(message.body) != message.body_len)
 		return -EPIPE;
-	r = mint(message.body, &leaf);
-	return chan_send(proxy, CHAN_VAULT_LEAF, message.id, (uint32_t)(r < 0 ? -r : 0), slice_text(""),
-			 r < 0 ? -1 : leaf);
+	r = ca ? ca_mint(ca, message.body, &leaf) : -ENOENT;
+	return chan_send(proxy, CHAN_VAULT_LEAF, message.id, (uint32_t)(r < 0 ? -r : 0),
+			 r < 0 ? slice_text("") : buf_slice(&leaf), -1);
 }
 
 static int turn(void)
@@ -129,13 +123,13 @@ static int turn(void)
 static int give_up(void)
 {
 	static const int calls[] = {
-		SCMP_SYS(read),     SCMP_SYS(write),      SCMP_SYS(close),           SCMP_SYS(poll),
-		SCMP_SYS(ppoll),    SCMP_SYS(recvmsg),    SCMP_SYS(sendmsg),         SCMP_SYS(memfd_create),
-		SCMP_SYS(lseek),    SCMP_SYS(fstat),      SCMP_SYS(newfstatat),      SCMP_SYS(getrandom),
-		SCMP_SYS(brk),      SCMP_SYS(mmap),       SCMP_SYS(munmap),          SCMP_SYS(mremap),
-		SCMP_SYS(mprotect), SCMP_SYS(madvise),    SCMP_SYS(futex),           SCMP_SYS(getpid),
-		SCMP_SYS(mlock),    SCMP_SYS(munlock),    SCMP_SYS(clock_gettime),   SCMP_SYS(rt_sigreturn),
-		SCMP_SYS(exit),     SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
+		SCMP_SYS(read),       SCMP_SYS(write),           SCMP_SYS(close),        SCMP_SYS(poll),
+		SCMP_SYS(ppoll),      SCMP_SYS(recvmsg),         SCMP_SYS(sendmsg),      SCMP_SYS(lseek),
+		SCMP_SYS(fstat),      SCMP_SYS(newfstatat),      SCMP_SYS(getrandom),    SCMP_SYS(brk),
+		SCMP_SYS(mmap),       SCMP_SYS(munmap),          SCMP_SYS(mremap),       SCMP_SYS(mprotect),
+		SCMP_SYS(madvise),    SCMP_SYS(futex),           SCMP_SYS(getpid),       SCMP_SYS(mlock),
+		SCMP_SYS(munlock),    SCMP_SYS(clock_gettime),   SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),
+		SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
 	};
 	int r = jail_environment();
 
@@ -155,6 +149,7 @@ static int begin_crypto(void)
 {
 	unsigned char byte;
 
+	tzset(); /* which gmtime_r() would do */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		return -EIO;
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE);

@@ -1,6 +1,7 @@
 """What the proxy has around it: a supervisor at its channel, name servers and servers on the loopback interface."""
 import json
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -34,8 +35,55 @@ def memory_file(text):
     return fd
 
 
+def memory_kib(proxy, what="VmRSS"):
+    with open(f"/proc/{proxy.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(what))
+
+
+class Vault:
+    """The vault, and the authority that it was given or has made."""
+
+    def __init__(self, program, authority=b"", name="sbx box"):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel = ours
+        self.channel.settimeout(10)
+        self.process = subprocess.Popen(
+            [program], preexec_fn=lambda: os.dup2(theirs.fileno(), 3), pass_fds=[3], stdin=subprocess.DEVNULL)
+        theirs.close()
+        file = memory_file(authority.decode())
+        assert self.ask("VAULT_CA", name.encode(), file) == 0
+        self.authority = os.pread(file, 65536, 0)
+        os.close(file)
+        file = memory_file("")
+        assert self.ask("VAULT_CERTIFICATE", b"", file) == 0
+        self.certificate = os.pread(file, 65536, 0).decode()
+        os.close(file)
+
+    def ask(self, kind, body, fd):
+        """Gives the errno value of the answer."""
+        socket.send_fds(self.channel, [struct.pack("=IIII", KINDS[kind], 5, 0, len(body)) + body], [fd])
+        answer, number, code, _ = struct.unpack("=IIII", self.channel.recv(8192)[:16])
+        assert (answer, number) == (KINDS["VAULT_DONE"], 5), (answer, number)
+        return code
+
+    def connect(self, proxy):
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        assert self.ask("VAULT_PROXY", b"", near.fileno()) == 0
+        proxy.send("PROXY_VAULT", fd=far.fileno())
+        near.close()
+        far.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.channel.close()
+        status = self.process.wait(10)
+        assert kind or status == 0, f"the vault ended with {status}"
+
+
 class Proxy:
-    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True):
+    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True, vault=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel = ours
         self.channel.settimeout(10)
@@ -48,6 +96,8 @@ class Proxy:
             self.tell("PROXY_RESOLVER", f"nameserver 127.0.0.1:{dns.port}\n")
         if upstream:
             self.tell("PROXY_UPSTREAM", upstream)
+        if vault:
+            vault.connect(self)
         self.set_policy(policy)
         if sandbox_policy is not None:
             self.set_policy(sandbox_policy, layer=1)
@@ -205,3 +255,90 @@ class Server:
         except OSError:
             pass
         connection.close()
+
+
+class Bridge:
+    """A listening socket for programs of this machine: what they say goes to the proxy as if the guest had said it."""
+
+    def __init__(self, proxy, authority):
+        self.proxy, self.authority = proxy, authority.encode()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.pairs = []
+
+    def run(self, argv, limit=20, stdin=None):
+        """Runs the program to its end. Gives its status and what it has written, both outputs together."""
+        process = subprocess.Popen(argv, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        reader = Reader(process.stdout)
+        end = time.monotonic() + limit
+        while reader.is_alive() and time.monotonic() < end:
+            self.turn(process.stdout)
+        if reader.is_alive():
+            process.kill()
+        reader.join()
+        for connection, stream in self.pairs:
+            connection.close()
+            if not stream.ended and not stream.reset:
+                self.proxy.guest.cancel(stream)
+        self.pairs = []
+        return process.wait(), reader.text
+
+    def turn(self, output):
+        guest = self.proxy.guest
+        ready = select.select([self.listener, guest.port] + [pair[0] for pair in self.pairs if not pair[0].done], [], [], 0.05)[0]
+        if self.listener in ready:
+            connection = Connection(self.listener.accept()[0])
+            self.pairs.append((connection, guest.open(self.authority)))
+        if guest.port in ready:
+            guest.pump(0)
+        for connection, stream in self.pairs:
+            if connection in ready:
+                self.take(connection, stream)
+            if stream.data:
+                connection.send(stream.data)
+                stream.data = b""
+            if stream.ended or stream.reset:
+                connection.close()
+
+    def take(self, connection, stream):
+        try:
+            octets = connection.socket.recv(65536)
+        except OSError:
+            octets = b""
+        if octets:
+            self.proxy.guest.write(stream, octets)
+        else:
+            connection.done = True
+            if not stream.ended:
+                self.proxy.guest.end(stream)
+
+
+class Connection:
+    def __init__(self, connected):
+        self.socket = connected
+        self.done = False
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def send(self, octets):
+        try:
+            self.socket.sendall(octets)
+        except OSError:
+            self.done = True
+
+    def close(self):
+        if self.socket.fileno() >= 0:
+            self.socket.close()
+        self.done = True
+
+
+class Reader(threading.Thread):
+    def __init__(self, stream):
+        super().__init__(daemon=True)
+        self.stream, self.text = stream, b""
+        self.start()
+
+    def run(self):
+        for octets in iter(lambda: self.stream.read1(65536), b""):
+            self.text += octets

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run-cases.py SBX-PROXY [CASE...]: each case whole and byte by byte, against the real proxy, over real sockets.
+"""run-cases.py SBX-PROXY SBX-VAULT [CASE...]: each case whole and byte by byte, against the real proxy, over real sockets.
 
 A case is a file of headings at the margin, with a word behind them or indented lines below:
   policy          rules; one for the server's address is added, unless there is "address no"
@@ -22,10 +22,10 @@ import glob
 import json
 import os
 import re
-import ssl
 import sys
 
-from place import NameServer, Proxy, Server
+from hello import client_hello
+from place import NameServer, Proxy, Server, Vault
 
 HEADINGS = {"policy", "names", "address", "connect", "client", "hello", "client-ends", "server", "server-first", "server-then",
             "forwarded", "answer", "answer-has", "answer-lacks", "end", "status", "journal"}
@@ -53,18 +53,6 @@ def octets(block, port):
         m.group(1), bytes.fromhex(m.group(1)[1:].decode()) if m.group(1)[:1] == b"x" else b"?"), text)
 
 
-def client_hello(name):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    try:
-        context.wrap_bio(incoming, outgoing, server_hostname=None if name == "-" else name).do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    return outgoing.read()
-
-
 def requests_in(forwarded):
     """Method and path of each request, as another reader of HTTP finds them."""
     found = []
@@ -88,7 +76,7 @@ def requests_in(forwarded):
 
 
 class Run:
-    def __init__(self, program, case, step):
+    def __init__(self, program, vault, case, step):
         self.case = case
         one = self.one
         self.server = Server(answers=[], then=one("server-then", "wait"))
@@ -102,7 +90,7 @@ class Run:
         rules = "\n".join(self.block("policy")) + "\n"
         if one("address", "yes") == "yes":
             rules += "allow 127.0.0.0/8:$PORT\n"
-        with Proxy(program, policy=rules.replace("$PORT", str(port)), dns=NameServer(names)) as proxy:
+        with Proxy(program, policy=rules.replace("$PORT", str(port)), dns=NameServer(names), vault=vault) as proxy:
             self.converse(proxy, step)
             proxy.guest.cancel(self.stream)
             wanted = self.block("journal")
@@ -128,7 +116,7 @@ class Run:
         if "client-ends" in self.case:
             guest.end(self.stream)
         if self.one("end") == "open":
-            guest.wait(lambda: len(self.stream.data) >= len(self.text("answer")))
+            guest.wait(lambda: self.stream.status and len(self.stream.data) >= len(self.text("answer")))
         else:
             guest.finish(self.stream)
         self.wait_for_server()
@@ -176,17 +164,22 @@ class Run:
 
 
 def main():
-    program = sys.argv[1]
+    program, vault_program = sys.argv[1:3]
     here = os.path.dirname(os.path.abspath(__file__))
-    paths = sys.argv[2:] or sorted(glob.glob(os.path.join(here, "cases", "*.case")))
+    paths = sys.argv[3:] or sorted(glob.glob(os.path.join(here, "cases", "*.case")))
     print(f"1..{2 * len(paths)}")
+    with Vault(vault_program) as vault:
+        return run_all(program, vault, paths)
+
+
+def run_all(program, vault, paths):
     number = failed = 0
     for path in paths:
         for name, step in (("whole", 16384), ("byte by byte", 1)):
             number += 1
             title = f"{os.path.basename(path)[:-5]}, {name}"
             try:
-                Run(program, read_case(path), step).check()
+                Run(program, vault, read_case(path), step).check()
                 print(f"ok {number} {title}", flush=True)
             except (AssertionError, EOFError, OSError) as error:
                 failed += 1

@@ -9,7 +9,8 @@ import threading
 import time
 
 import guest as h2
-from place import NameServer, Proxy, Server
+import tap
+from place import NameServer, Proxy, Server, memory_kib
 
 program = sys.argv[1]
 NAMES = {"a.test": ["127.0.0.1"], "b.test": ["127.0.0.1"]}
@@ -19,11 +20,6 @@ NO_CONTENT = b"HTTP/1.1 204 None\r\n\r\n"
 
 def get(port, path="/", name="a.test"):
     return f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\n\r\n".encode()
-
-
-def memory_kib(proxy, what="VmRSS"):
-    with open(f"/proc/{proxy.process.pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(what))
 
 
 def policy_change_between_requests():
@@ -383,23 +379,5 @@ def nothing_can_be_opened():
             assert environment.read().strip(b"\0") == b""
 
 
-TESTS = [value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name != "works"]
-
-
-def main():
-    chosen = [test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]]
-    print(f"1..{len(chosen)}")
-    failed = 0
-    for number, test in enumerate(chosen, 1):
-        begin = time.monotonic()
-        try:
-            test()
-            print(f"ok {number} {test.__name__} # {time.monotonic() - begin:.1f} s", flush=True)
-        except (AssertionError, EOFError, OSError) as error:
-            failed += 1
-            print(f"not ok {number} {test.__name__}\n# {type(error).__name__}: {error}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(tap.run([value for name, value in list(globals().items())
+    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name != "works"], sys.argv[2:]))
