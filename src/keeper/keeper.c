@@ -31,7 +31,7 @@ enum {
 };
 
 struct served {
-	int root; /* owned; -1 for the proxy, and where the share is not in use */
+	int root; /* owned; -1 for the proxy and the vault, and where the share is not in use */
 	int pidfd;
 	pid_t pid;
 	enum share_mode mode;
@@ -41,11 +41,18 @@ struct served {
 
 static struct served roles[KEEPER_ROLES];
 
+static const char *program_of(uint32_t id)
+{
+	if (id == KEEPER_PROXY)
+		return "sbx-proxy";
+	return id == KEEPER_VAULT ? "sbx-vault" : "sbx-share";
+}
+
 static int spawn_role(const struct served *role, uint32_t id, int channel, pid_t *ret_pid, struct err *err)
 {
-	const char *name = id == KEEPER_PROXY ? "sbx-proxy" : "sbx-share";
+	const char *name = program_of(id);
 	const char *mode = role->mode == SHARE_READ_ONLY ? "ro" : "rw";
-	const char *const argv[] = {name, id == KEEPER_PROXY ? NULL : mode, NULL};
+	const char *const argv[] = {name, id < SHARE_PORTS ? mode : NULL, NULL};
 	char program[PATH_ROOM_BYTES];
 	struct spawn spawn = {.program = program,
 			      .argv = argv,
@@ -107,7 +114,7 @@ static int keep(const struct chan_message *message, int *fd)
 	struct served *share = &roles[message->id];
 	struct err err;
 
-	if ((*fd < 0) != (message->id == KEEPER_PROXY) || message->code > SHARE_READ_ONLY)
+	if ((*fd < 0) != (message->id >= SHARE_PORTS) || message->code > SHARE_READ_ONLY)
 		return -EBADMSG;
 	forget(share);
 	*share = (struct served){.root = steal_fd(fd), .pidfd = -1, .mode = message->code};

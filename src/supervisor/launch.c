@@ -91,6 +91,7 @@ static int start_machine(struct life *life, struct err *err)
 	int r;
 
 	life->machine = &life->machines[life->n_launches++];
+	life->is_ready = life->is_told = false;
 	uv_timer_start(&life->limit, on_limit, start_limit_ms(life), 0);
 	r = machine_start(life->machine, &life->loop, &life->kind, &files, life_machine_ops(), life, err);
 	if (r == 0) {
@@ -267,14 +268,24 @@ int launch_begin(struct life *life, struct err *err)
 	return boot(life, err);
 }
 
+/* No program inside runs before it can find out whom to trust. */
+void launch_on_trust(struct life *life)
+{
+	if (life->phase != STARTING || !life->is_ready || life->is_told || !network_is_ready(&life->network))
+		return;
+	life->is_told = true;
+	if (launch_tell_trust(life) < 0 || launch_tell_guest(life, REQUEST_RESUME) < 0)
+		machine_kill(life->machine, "the guest could not be told its name");
+}
+
 void launch_on_ready(struct life *life)
 {
 	if (life->phase != STARTING)
 		return;
+	life->is_ready = true;
 	starter_phase(&life->starter, "the guest answers");
 	if (!life->is_start) {
-		if (launch_tell_trust(life) < 0 || launch_tell_guest(life, REQUEST_RESUME) < 0)
-			machine_kill(life->machine, "the guest could not be told its name");
+		launch_on_trust(life);
 		return;
 	}
 	life->phase = SETTLING;

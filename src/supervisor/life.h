@@ -75,6 +75,7 @@ struct life {
 	int disk, memfd;       /* owned; memfd is -1 before there is one */
 	int console_log, engine_log;
 	unsigned n_launches;
+	bool is_ready, is_told; /* the guest has answered; was told who it is */
 	uv_work_t tidying;
 
 	/* folders.c */
@@ -140,6 +141,9 @@ void launch_on_limit(struct life *life);
 
 /* The machine has ended during the start. False where another way is tried. */
 bool launch_on_end(struct life *life, const char *why);
+
+/* What the guest waits for before it goes on may be there now. */
+void launch_on_trust(struct life *life);
 
 /* Tells the guest what programs in it are to trust. */
 int launch_tell_trust(struct life *life);

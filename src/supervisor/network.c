@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "keeper/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,7 +137,25 @@ static int on_message(void *owner, const struct chan_message *message, int *fd)
 	return 0;
 }
 
-void network_on_proxy(struct network *network, pid_t pid, int *channel)
+/* They speak to each other without this process. */
+static void introduce(struct network *network)
+{
+	autofd int proxy = -1, vault = -1;
+	int pair[2];
+
+	if (!network->proxy.end || !network->vault.role.end)
+		return;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		log_line("the proxy and the vault have no channel: %s", strerror(errno));
+		return;
+	}
+	proxy = pair[0];
+	vault = pair[1];
+	if (role_tell(&network->vault.role, CHAN_VAULT_PROXY, 0, 0, slice_text(""), vault) == 0)
+		(void)role_tell(&network->proxy, CHAN_PROXY_VAULT, 0, 0, slice_text(""), proxy);
+}
+
+static void take_proxy(struct network *network, pid_t pid, int *channel)
 {
 	if (role_attach(&network->proxy, network->loop, steal_fd(channel), pid) < 0) {
 		log_line("the proxy cannot be heard: the sandbox reaches nothing");
@@ -146,10 +165,44 @@ void network_on_proxy(struct network *network, pid_t pid, int *channel)
 	tell_resolver(network);
 	(void)tell_text(&network->proxy, CHAN_PROXY_UPSTREAM, 0, 0, buf_slice(&network->upstream));
 	(void)tell_policies(network, 0);
+	introduce(network);
 	give_port(network);
 }
 
+void network_on_role(struct network *network, unsigned id, pid_t pid, int *channel)
+{
+	if (id == KEEPER_PROXY) {
+		take_proxy(network, pid, channel);
+	} else {
+		vault_on_role(&network->vault, pid, channel);
+		introduce(network);
+	}
+}
+
+void network_on_role_failed(struct network *network, unsigned id, const char *why)
+{
+	if (id == KEEPER_PROXY) {
+		log_line("the proxy cannot be started: %s; the sandbox reaches nothing", why);
+		return;
+	}
+	log_line("the vault cannot be started: %s; connections that have to be looked into are refused", why);
+	network->vault.has_failed = true;
+	network->ops->on_trust(network->owner);
+}
+
+bool network_is_ready(const struct network *network)
+{
+	return network->vault.has_failed || network->vault.certificate.len > 0;
+}
+
 /* ---- changes on the host ---- */
+
+static void on_certificate(void *owner)
+{
+	struct network *network = owner;
+
+	network->ops->on_trust(network->owner);
+}
 
 static void on_resolver_change(void *owner)
 {
@@ -182,6 +235,8 @@ int network_trust(struct network *network)
 	if (file < 0)
 		return -errno;
 	r = fd_write_all(file, buf_slice(&network->store.last));
+	r = r < 0 ? r : fd_write_all(file, slice_text("\n"));
+	r = r < 0 ? r : fd_write_all(file, buf_slice(&network->vault.certificate));
 	if (r < 0)
 		close(file);
 	return r < 0 ? r : file;
@@ -196,7 +251,9 @@ void network_start(struct network *network, uv_loop_t *loop, struct shares *keep
 	network->owner = owner;
 	network->proxy.on_message = on_message;
 	network->proxy.owner = network;
-	(void)shares_keep_proxy(keeper);
+	vault_init(&network->vault, loop, network->place, on_certificate, network);
+	(void)shares_keep_role(keeper, KEEPER_PROXY);
+	(void)shares_keep_role(keeper, KEEPER_VAULT);
 	/* A folder that cannot be watched costs that a change is heard of at the next start. */
 	(void)host_file_watch(&network->resolver, loop, on_resolver_change, network);
 	(void)host_file_watch(&network->policy, loop, on_policy_change, network);
@@ -211,7 +268,7 @@ void network_connect(struct network *network, int port)
 	network->has_port = false;
 	/* A proxy that has served another machine knows its connections. */
 	if (is_second)
-		(void)shares_keep_proxy(network->keeper);
+		(void)shares_keep_role(network->keeper, KEEPER_PROXY);
 	else
 		give_port(network);
 }

@@ -33,13 +33,14 @@ static json_t *describe(const struct life *life)
 {
 	const struct machine *machine = life->machine;
 
-	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i, s:i}}", "ok", 1,
-			 "state", state_of(life), "agent", life->sandbox.agent, "accel",
+	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "ok",
+			 1, "state", state_of(life), "agent", life->sandbox.agent, "accel",
 			 engine_accel_name(life->kind.accel), "restored", life->from_name != NULL, "since",
 			 (json_int_t)life->since, "shares", folders_describe(life), "guarded",
 			 (int)life->n_guarded, "pids", "supervisor", (int)getpid(), "engine",
 			 machine ? (int)machine->engine : 0, "link", machine ? (int)machine->link : 0,
-			 "keeper", (int)life->shares.keeper, "proxy", (int)life->network.proxy.pid);
+			 "keeper", (int)life->shares.keeper, "proxy", (int)life->network.proxy.pid, "vault",
+			 (int)life->network.vault.role.pid);
 }
 
 static void on_status(struct life *life, struct control_request *request)
@@ -324,6 +325,8 @@ static void on_trust(void *owner)
 
 	if (life->phase == RUNNING)
 		(void)launch_tell_trust(life);
+	else
+		launch_on_trust(life);
 }
 
 const struct network_ops requests_network_ops = {
