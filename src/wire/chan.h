@@ -46,6 +46,7 @@ enum chan_kind {
 	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
 	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
 	CHAN_PROXY_VAULT,    /* the descriptor is a channel to the vault */
+	CHAN_PROXY_SECRETS,  /* bindings without values (wire/secret.h): all that there are now */
 	/* proxy to supervisor */
 	CHAN_PROXY_READY,   /* the guest has answered the handshake for the first time; code is its version */
 	CHAN_PROXY_APPLIED, /* POLICY `id` holds for what is open too; or code is an errno value, body a
@@ -57,13 +58,23 @@ enum chan_kind {
 			  written to it; body is its name */
 	CHAN_VAULT_CERTIFICATE, /* write the authority's certificate to the descriptor */
 	CHAN_VAULT_PROXY,       /* the descriptor is a channel to the proxy, from now on */
+	CHAN_VAULT_FEED,        /* the descriptor is the end of a pipe by which the store sends bindings, more
+				   than once where it goes on; answered when the first have been taken */
 	/* vault to supervisor */
-	CHAN_VAULT_DONE, /* of the message of that id; code: 0 or an errno value */
+	CHAN_VAULT_DONE, /* of the message of that id; code: 0 or an errno value; body: a sentence, for FEED
+			  */
+	CHAN_VAULT_SECRETS, /* the descriptor holds all bindings as they are now, without values; before the
+			       DONE of what has changed them */
 	/* proxy to vault */
-	CHAN_VAULT_MINT, /* body: a host */
+	CHAN_VAULT_MINT,   /* body: a host */
+	CHAN_VAULT_REVEAL, /* for one request; body: "SERVICE HOST PORT", the host in its canonical form */
 	/* vault to proxy */
 	CHAN_VAULT_LEAF, /* to the MINT of that id; body: key and certificate (PEM); code: 0 or an errno value
 			  */
+	CHAN_VAULT_HEADER, /* to the REVEAL of that id: body is the value of the header that the binding
+			      names, or it is what the descriptor holds, where there is one; code: 0 or an
+			      errno value
+			      */
 	CHAN_KINDS,
 };
 
