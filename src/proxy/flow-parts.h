@@ -1,9 +1,9 @@
 /* What the files of the flow share (flow.h): one exchange of a request and its answer at a time. */
 #pragma once
 
-#include "proxy/dial.h"
 #include "proxy/flow.h"
 #include "proxy/http1.h"
+#include "proxy/reach.h"
 
 enum flow_state {
 	FLOW_READS_HEAD, /* between exchanges */
@@ -22,7 +22,8 @@ struct flow {
 	struct tunnel *tunnel;
 	enum flow_state state;
 	bool is_proxy;
-	struct dial *dial;
+	bool is_secure; /* inside TLS, both ways */
+	struct reach *reach;
 	struct outlet *outlet; /* kept between exchanges with the same host */
 	struct host out_host;  /* where it goes */
 	uint16_t out_port;

@@ -4,7 +4,7 @@
 #include "proxy/http1-write.h"
 #include "proxy/target.h"
 
-enum { HEAD_MS = 30000, STATUS_BAD = 400 };
+enum { HEAD_MS = 30000, STATUS_BAD = 400, HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 /* ---- judging ---- */
 
@@ -66,15 +66,15 @@ static int write_head(struct flow *flow, const struct http1_head *head, const st
 {
 	struct http1_shape shape = {.is_upgrade = flow->wants_upgrade};
 	char host[HOST_PORT_TEXT_BYTES];
-	enum { HTTP_PORT = 80 };
+	unsigned default_port = flow->is_secure ? HTTPS_PORT : HTTP_PORT;
 
 	if (!http1_frame_request(head, &shape.framing) ||
 	    (flow->wants_upgrade && shape.framing.body != HTTP1_NO_BODY && shape.framing.length != 0))
 		return -1;
 	body_init(&flow->request, &shape.framing);
 	host_format(&target->name, target->port, host);
-	if (target->port == HTTP_PORT)
-		host[strlen(host) - strlen(":80")] = '\0';
+	if (target->port == default_port)
+		*strrchr(host, ':') = '\0';
 	return http1_write_request(&flow->head, head, target->path, slice_text(host), &shape);
 }
 
@@ -101,7 +101,7 @@ static void take_head(struct flow *flow, const struct http1_head *head, size_t u
 		return;
 	}
 	record_set(&tunnel->record.path, without_query(target.path));
-	if (!tunnel_judge(tunnel, POLICY_HTTP, &judgement)) {
+	if (!tunnel_judge(tunnel, flow->is_secure ? POLICY_TLS : POLICY_HTTP, &judgement)) {
 		http_deny(tunnel, flow->is_for_head);
 	} else if (write_head(flow, head, &target) < 0) {
 		refuse(flow, STATUS_BAD, "the request's body has no sound length");

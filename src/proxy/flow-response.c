@@ -166,9 +166,9 @@ static void take(struct flow *flow)
 
 /* ---- the server ---- */
 
-static void on_server_ended(struct flow *flow)
+static void on_server_ended(struct flow *flow, bool is_announced)
 {
-	bool is_clean = flow->has_answered && flow->response.kind == HTTP1_UNTIL_CLOSE;
+	bool is_clean = is_announced && flow->has_answered && flow->response.kind == HTTP1_UNTIL_CLOSE;
 
 	if (is_clean) {
 		flow->response.is_done = true;
@@ -198,15 +198,13 @@ void flow_on_server(struct flow *flow)
 		return;
 	}
 	room = room < READ_BYTES ? room : READ_BYTES;
-	char *space = buf_space(&flow->back, room);
-	count = space ? outlet_receive(flow->outlet, space, room) : -ENOMEM;
+	count = outlet_receive(flow->outlet, &flow->back, room);
 	if (count == -EAGAIN)
 		return;
 	if (count <= 0) {
-		on_server_ended(flow);
+		on_server_ended(flow, count == 0);
 		return;
 	}
-	buf_grow(&flow->back, (size_t)count);
 	tunnel_limit(flow->tunnel, TUNNEL_IDLE_MS);
 	take(flow);
 }

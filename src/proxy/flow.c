@@ -93,16 +93,14 @@ static void send_head(struct flow *flow)
 	flow_pump_request(flow);
 }
 
-static void take_connection(struct flow *flow, const struct dial_result *result)
+static void take_connection(struct flow *flow, const struct reach_result *result)
 {
 	struct tunnel *tunnel = flow->tunnel;
 
 	if (!result->is_by_proxy)
 		tunnel_set_address(tunnel, &result->address);
-	if (outlet_new(&tunnel->proxy->loop, result->fd, &outlet_ops, flow, &flow->outlet) < 0) {
-		flow_fail(flow, STATUS_BAD_GATEWAY, "there is no memory for a connection");
-		return;
-	}
+	flow->outlet = result->outlet;
+	outlet_set_owner(flow->outlet, &outlet_ops, flow);
 	flow->is_used = flow->server_closes = false;
 	if (tunnel->has_address &&
 	    !policy_address_ok(&tunnel->proxy->policy, &tunnel->host, tunnel->port, &tunnel->address)) {
@@ -113,12 +111,12 @@ static void take_connection(struct flow *flow, const struct dial_result *result)
 	}
 }
 
-static void on_dialed(void *owner, const struct dial_result *result)
+static void on_reached(void *owner, const struct reach_result *result)
 {
 	struct flow *flow = owner;
 
-	flow->dial = NULL;
-	if (result->fd >= 0) {
+	flow->reach = NULL;
+	if (result->outlet) {
 		take_connection(flow, result);
 	} else if (result->is_denied) {
 		tunnel_deny(flow->tunnel, result->why);
@@ -151,8 +149,8 @@ void flow_go(struct flow *flow)
 	flow->out_host = tunnel->host;
 	flow->out_port = tunnel->port;
 	flow->state = FLOW_CONNECTS;
-	if (dial_start(tunnel->proxy, &flow->out_host, flow->out_port, /* is_plain_http= */ true, on_dialed,
-		       flow, &flow->dial) < 0)
+	if (reach_start(tunnel->proxy, &flow->out_host, flow->out_port, flow->is_secure ? TLS_HTTP1 : 0,
+			on_reached, flow, &flow->reach) < 0)
 		flow_fail(flow, STATUS_BAD_GATEWAY, "there is no memory for a connection");
 }
 
@@ -191,7 +189,7 @@ static void done(struct tunnel *tunnel)
 {
 	struct flow *flow = tunnel->data;
 
-	dial_cancel(flow->dial);
+	reach_cancel(flow->reach);
 	flow_drop_outlet(flow);
 	buf_done(&flow->head);
 	free(flow);
@@ -260,7 +258,7 @@ static void on_revoked(struct tunnel *tunnel)
 static const struct tunnel_stage stage = {
 	.on_guest = on_guest, .on_room = on_room, .on_time = on_time, .on_revoked = on_revoked, .done = done};
 
-static void start(struct tunnel *tunnel, bool is_proxy)
+static void start(struct tunnel *tunnel, bool is_proxy, bool is_secure)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
 
@@ -270,17 +268,23 @@ static void start(struct tunnel *tunnel, bool is_proxy)
 	}
 	flow->tunnel = tunnel;
 	flow->is_proxy = is_proxy;
+	flow->is_secure = is_secure;
 	tunnel_set_stage(tunnel, &stage, flow);
 	flow_read_head(flow);
 }
 
 void flow_start(struct tunnel *tunnel)
 {
-	start(tunnel, false);
+	start(tunnel, false, false);
+}
+
+void flow_start_secure(struct tunnel *tunnel)
+{
+	start(tunnel, false, true);
 }
 
 void flow_start_proxy(struct tunnel *tunnel)
 {
 	tunnel->record.via = "proxy";
-	start(tunnel, true);
+	start(tunnel, true, false);
 }

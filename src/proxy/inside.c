@@ -37,11 +37,11 @@ static void on_guest(struct tunnel *tunnel)
 	struct inside *inside = tunnel->data;
 	void (*done)(struct tunnel * tunnel) = inside->done;
 
-	if (tunnel->guest_ended && tunnel->in.len == 0) {
+	if (tunnel->guest_ended && (!tunnel->tls || !tls_is_open(tunnel->tls))) {
 		tunnel_close(tunnel);
 		return;
 	}
-	if (!tunnel->tls || !tls_is_open(tunnel->tls) || tunnel->in.len == 0)
+	if (!tunnel->tls || !tls_is_open(tunnel->tls))
 		return;
 	let_go(tunnel);
 	tunnel_set_stage(tunnel, &opened, NULL);

@@ -9,6 +9,7 @@
 #include "proxy/denial.h"
 #include "proxy/dial.h"
 #include "proxy/flow.h"
+#include "proxy/inside.h"
 #include "proxy/peek.h"
 #include "proxy/relay.h"
 
@@ -103,21 +104,29 @@ static const char *check_name(const struct tunnel *tunnel, const struct peek *pe
 	return NULL;
 }
 
+/* Each request is judged, and told of, for itself. */
+static void look_inside(struct tunnel *tunnel)
+{
+	tunnel->is_recording = tunnel->is_judged = tunnel->record.is_denied = false;
+	inside_open(tunnel, &tunnel->name, TLS_HTTP1, /* prefers_http1= */ false, flow_start_secure);
+}
+
 static void take_tls(struct tunnel *tunnel, const struct peek *peek)
 {
 	const char *reason = check_name(tunnel, peek);
 	struct judgement judgement;
 	bool is_allowed = tunnel_judge(tunnel, POLICY_TLS, &judgement);
+	bool may_look = is_allowed || judgement.needs_inside;
 
 	tunnel->record.has_ech = peek->has_ech;
-	if (is_allowed && reason)
+	if (may_look && reason)
 		tunnel_deny(tunnel, reason);
-	else if (judgement.needs_inside)
-		tunnel_deny(tunnel, "a rule wants to see each request, and this connection is encrypted");
-	if (is_allowed && !reason && !judgement.needs_inside)
-		connect_out(tunnel);
-	else
+	if (!may_look || reason)
 		tls_deny(tunnel);
+	else if (judgement.needs_inside)
+		look_inside(tunnel);
+	else
+		connect_out(tunnel);
 }
 
 static void take_other(struct tunnel *tunnel, const char *reason)

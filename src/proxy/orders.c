@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SETTING_MAX_BYTES = 65536 };
+enum { SETTING_MAX_BYTES = 65536, STORE_MAX_BYTES = 4 << 20 };
 
 struct orders {
 	struct proxy *proxy;
@@ -141,10 +141,12 @@ static int take_port(struct proxy *proxy, const struct chan_message *message, in
 static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 {
 	auto_buf struct buf text = {0};
-	int r = read_text(fd, SETTING_MAX_BYTES, &text);
+	int r = read_text(fd, kind == CHAN_PROXY_STORE ? STORE_MAX_BYTES : SETTING_MAX_BYTES, &text);
 
 	if (r < 0)
 		return r;
+	if (kind == CHAN_PROXY_STORE)
+		return tls_settings_trust(proxy->tls, buf_slice(&text));
 	return kind == CHAN_PROXY_RESOLVER ? resolver_configure(proxy->resolver, buf_slice(&text))
 					   : upstream_parse(buf_slice(&text), &proxy->upstream);
 }
@@ -167,6 +169,7 @@ static void take(struct proxy *proxy, const struct chan_message *message, int fd
 		break;
 	case CHAN_PROXY_RESOLVER:
 	case CHAN_PROXY_UPSTREAM:
+	case CHAN_PROXY_STORE:
 		r = take_text(proxy, message->kind, owned);
 		break;
 	default:

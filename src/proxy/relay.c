@@ -31,13 +31,28 @@ static void pass_to_outside(struct tunnel *tunnel)
 	tunnel_limit(tunnel, TUNNEL_IDLE_MS);
 }
 
-/* Straight into the stream's queue. */
+static ssize_t receive_inside(struct tunnel *tunnel, size_t limit)
+{
+	auto_buf struct buf bytes = {0};
+	ssize_t count = outlet_receive(tunnel->data, &bytes, limit);
+
+	if (count > 0 && tunnel_send(tunnel, buf_slice(&bytes)) < 0)
+		return -EPIPE;
+	return count;
+}
+
+/* Straight into the stream's queue, where nothing is inside TLS. */
 static ssize_t receive(struct tunnel *tunnel)
 {
 	size_t room = tunnel_room(tunnel);
 	size_t limit = room < READ_BYTES ? room : READ_BYTES;
-	char *space = h2_space(tunnel->stream, limit);
-	ssize_t count = space ? outlet_receive(tunnel->data, space, limit) : -ENOMEM;
+	char *space;
+	ssize_t count;
+
+	if (tunnel->tls || outlet_tls(tunnel->data))
+		return receive_inside(tunnel, limit);
+	space = h2_space(tunnel->stream, limit);
+	count = space ? outlet_receive_raw(tunnel->data, space, limit) : -ENOMEM;
 
 	if (count > 0) {
 		h2_fill(tunnel->stream, (size_t)count);

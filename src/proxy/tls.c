@@ -11,6 +11,7 @@
 struct tls_settings {
 	SSL_CTX *server, *client;
 	struct buf store; /* PEM, until somebody asks for what it says */
+	bool is_store_new;
 };
 
 struct tls {
@@ -111,6 +112,7 @@ int tls_settings_trust(struct tls_settings *settings, struct slice pem)
 		return r;
 	buf_done(&settings->store);
 	settings->store = store;
+	settings->is_store_new = true;
 	return 0;
 }
 
@@ -121,7 +123,7 @@ static int load_store(struct tls_settings *settings)
 	X509_STORE *store;
 	X509 *certificate;
 
-	if (settings->store.len == 0)
+	if (!settings->is_store_new)
 		return 0;
 	text = BIO_new_mem_buf(buf_text(&settings->store), (int)settings->store.len);
 	store = X509_STORE_new();
@@ -138,6 +140,7 @@ static int load_store(struct tls_settings *settings)
 	BIO_free(text);
 	SSL_CTX_set_cert_store(settings->client, store);
 	buf_done(&settings->store);
+	settings->is_store_new = false;
 	return 0;
 }
 

@@ -52,6 +52,7 @@ static void break_tls(struct tunnel *tunnel)
 {
 	if (!tunnel->record.reason)
 		tunnel->record.reason = tls_why(tunnel->tls);
+	tunnel->is_recording = true;
 	tunnel_leave(tunnel, slice_of("", 0));
 }
 

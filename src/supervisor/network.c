@@ -85,6 +85,14 @@ static void tell_resolver(struct network *network)
 	(void)tell_text(&network->proxy, CHAN_PROXY_RESOLVER, 0, 0, buf_slice(&network->resolver.last));
 }
 
+/* Without one no server is believed. */
+static void tell_store(struct network *network)
+{
+	if (host_file_read(&network->store) < 0)
+		log_line("'%s' cannot be read: no server's certificate can be verified", network->store.path);
+	(void)tell_text(&network->proxy, CHAN_PROXY_STORE, 0, 0, buf_slice(&network->store.last));
+}
+
 /* One that cannot be read allows nothing. */
 static int tell_policies(struct network *network, uint32_t id)
 {
@@ -163,6 +171,7 @@ static void take_proxy(struct network *network, pid_t pid, int *channel)
 	}
 	network->has_port = false;
 	tell_resolver(network);
+	tell_store(network);
 	(void)tell_text(&network->proxy, CHAN_PROXY_UPSTREAM, 0, 0, buf_slice(&network->upstream));
 	(void)tell_policies(network, 0);
 	introduce(network);
@@ -218,6 +227,7 @@ static void on_store_change(void *owner)
 {
 	struct network *network = owner;
 
+	tell_store(network);
 	network->ops->on_trust(network->owner);
 }
 

