@@ -4,10 +4,12 @@
 #include "proxy/flow.h"
 #include "proxy/http1.h"
 #include "proxy/reach.h"
+#include "proxy/vault.h"
 
 enum flow_state {
 	FLOW_READS_HEAD, /* between exchanges */
 	FLOW_CONNECTS,   /* the request was judged, and waits */
+	FLOW_ASKS,       /* for the credential that goes into it */
 	FLOW_EXCHANGES,
 };
 
@@ -29,7 +31,10 @@ struct flow {
 	uint16_t out_port;
 	bool is_used;    /* it has had an answer before */
 	struct buf head; /* the request's, written anew, until there is a connection */
-	struct buf back; /* from the server, not parsed yet */
+	struct injection injection;
+	struct vault_ask *ask;
+	struct inject_scan scan; /* of the request's body */
+	struct buf back;         /* from the server, not parsed yet */
 	struct body request, response;
 	unsigned client_minor, n_interim;
 	bool is_for_head, wants_upgrade, is_close_wanted, has_answered;
@@ -54,6 +59,9 @@ void flow_on_server(struct flow *flow);
 void flow_go(struct flow *flow);
 void flow_drop_outlet(struct flow *flow);
 void flow_exchange_done(struct flow *flow);
+
+/* The request must not go on: it is denied where there was no answer yet, else the connection breaks off. */
+void flow_deny(struct flow *flow, const char *reason);
 
 /* The request cannot be served: an answer where there was none yet, else the connection breaks off. */
 void flow_fail(struct flow *flow, unsigned status, const char *why);

@@ -59,6 +59,7 @@ static void remember(struct flow *flow, const struct http1_head *head)
 	flow->is_close_wanted = head->minor == 0 || http1_has_token(head, "connection", "close");
 	flow->has_answered = flow->is_deaf = false;
 	flow->n_interim = 0;
+	flow->scan.len = 0;
 }
 
 /* Writes the request that was judged; a WebSocket's handshake has no body. */
@@ -78,7 +79,24 @@ static int write_head(struct flow *flow, const struct http1_head *head, const st
 	return http1_write_request(&flow->head, head, target->path, slice_text(host), &shape);
 }
 
-static void take_head(struct flow *flow, const struct http1_head *head, size_t used)
+static const char leak[] = "a placeholder was on its way to a host that its credential does not belong to";
+
+/* What goes on is what the host's service has, and nothing else that could be a credential. */
+static int pass_on(struct flow *flow, struct http1_head *head, struct target *target)
+{
+	struct tunnel *tunnel = flow->tunnel;
+	auto_buf struct buf text = {0};
+
+	flow->injection = (struct injection){.service = ""};
+	if (flow->is_secure && inject_request(&tunnel->proxy->inject, &tunnel->name, tunnel->port, head,
+					      &text, &target->path, &flow->injection) < 0)
+		return -ENOMEM;
+	if (flow->injection.has_removed)
+		tunnel->record.note = "a credential that sbx did not issue was removed";
+	return write_head(flow, head, target);
+}
+
+static void take_head(struct flow *flow, struct http1_head *head, size_t used)
 {
 	struct tunnel *tunnel = flow->tunnel;
 	struct judgement judgement;
@@ -103,7 +121,10 @@ static void take_head(struct flow *flow, const struct http1_head *head, size_t u
 	record_set(&tunnel->record.path, without_query(target.path));
 	if (!tunnel_judge(tunnel, flow->is_secure ? POLICY_TLS : POLICY_HTTP, &judgement)) {
 		http_deny(tunnel, flow->is_for_head);
-	} else if (write_head(flow, head, &target) < 0) {
+	} else if (inject_leaks(&tunnel->proxy->inject, &tunnel->name, flow->is_secure ? tunnel->port : 0,
+				head)) {
+		flow_deny(flow, leak);
+	} else if (pass_on(flow, head, &target) < 0) {
 		refuse(flow, STATUS_BAD, "the request's body has no sound length");
 	} else {
 		tunnel_take(tunnel, used);
@@ -172,6 +193,11 @@ void flow_pump_request(struct flow *flow)
 		parsed = body_take(&flow->request, buf_slice(&tunnel->in), &data, &used);
 		if (parsed != PARSED_OK)
 			break;
+		if (inject_scan(&tunnel->proxy->inject, &tunnel->name, flow->is_secure ? tunnel->port : 0,
+				&flow->scan, data)) {
+			flow_deny(flow, leak);
+			return;
+		}
 		if (!flow->is_deaf && send_piece(flow, data) < 0)
 			flow->is_deaf = true;
 		tunnel_take(tunnel, used);

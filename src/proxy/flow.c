@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { STATUS_TIMEOUT = 408, STATUS_BAD_GATEWAY = 502 };
+enum { ASK_MS = 10000, STATUS_TIMEOUT = 408, STATUS_BAD_GATEWAY = 502 };
 
 /* ---- bodies ---- */
 
@@ -83,14 +83,74 @@ void flow_drop_outlet(struct flow *flow)
 	buf_done(&flow->back);
 }
 
-static void send_head(struct flow *flow)
+/* There may be a credential in it. */
+static void wipe_head(struct flow *flow)
+{
+	if (flow->head.data)
+		explicit_bzero(flow->head.data, flow->head.room);
+	buf_done(&flow->head);
+}
+
+static void put_out(struct flow *flow)
 {
 	flow->state = FLOW_EXCHANGES;
 	flow->is_deaf = outlet_send(flow->outlet, buf_slice(&flow->head)) < 0;
-	buf_done(&flow->head);
+	wipe_head(flow);
 	tunnel_limit(flow->tunnel, TUNNEL_IDLE_MS);
 	outlet_read(flow->outlet, true);
 	flow_pump_request(flow);
+}
+
+/* Before the empty line. The room is there first: a buffer that grows leaves what it held behind. */
+static int put_in(struct flow *flow, struct slice value)
+{
+	size_t more = strlen(flow->injection.header) + value.len + strlen(": \r\n");
+	int r = buf_space(&flow->head, more) ? 0 : -ENOMEM;
+
+	buf_cut(&flow->head, flow->head.len - strlen("\r\n"));
+	r = r < 0 ? r : buf_append(&flow->head, slice_text(flow->injection.header));
+	r = r < 0 ? r : buf_append(&flow->head, slice_text(": "));
+	r = r < 0 ? r : buf_append(&flow->head, value);
+	return r < 0 ? r : buf_append(&flow->head, slice_text("\r\n\r\n"));
+}
+
+static void on_revealed(void *owner, int result, struct slice value)
+{
+	struct flow *flow = owner;
+
+	flow->ask = NULL;
+	if (result < 0) {
+		flow_fail(flow, STATUS_BAD_GATEWAY, "the credential for this host is not there");
+	} else if (!flow->outlet) {
+		/* The server has closed the kept connection meanwhile. */
+		flow_go(flow);
+	} else if (put_in(flow, value) < 0) {
+		flow_fail(flow, STATUS_BAD_GATEWAY, "there is no memory for the request");
+	} else {
+		record_set(&flow->tunnel->record.credential, slice_text(flow->injection.service));
+		put_out(flow);
+	}
+}
+
+/* The server has proved who it is by now. */
+static void send_head(struct flow *flow)
+{
+	const struct tunnel *tunnel = flow->tunnel;
+	auto_buf struct buf question = {0};
+	int r;
+
+	if (flow->injection.service[0] == '\0') {
+		put_out(flow);
+		return;
+	}
+	flow->state = FLOW_ASKS;
+	tunnel_limit(flow->tunnel, ASK_MS);
+	r = buf_printf(&question, "%s %s %u", flow->injection.service, tunnel->name.text, tunnel->port);
+	if (r == 0)
+		r = vault_ask(tunnel->proxy->vault, CHAN_VAULT_REVEAL, buf_slice(&question), on_revealed,
+			      flow, &flow->ask);
+	if (r < 0)
+		flow_fail(flow, STATUS_BAD_GATEWAY, "there is no memory for the request");
 }
 
 static void take_connection(struct flow *flow, const struct reach_result *result)
@@ -156,6 +216,15 @@ void flow_go(struct flow *flow)
 
 /* ---- ends ---- */
 
+void flow_deny(struct flow *flow, const char *reason)
+{
+	tunnel_deny(flow->tunnel, reason);
+	if (flow->has_answered)
+		tunnel_close(flow->tunnel);
+	else
+		http_deny(flow->tunnel, flow->is_for_head);
+}
+
 void flow_fail(struct flow *flow, unsigned status, const char *why)
 {
 	if (!flow->has_answered) {
@@ -190,8 +259,9 @@ static void done(struct tunnel *tunnel)
 	struct flow *flow = tunnel->data;
 
 	reach_cancel(flow->reach);
+	vault_cancel(flow->ask);
 	flow_drop_outlet(flow);
-	buf_done(&flow->head);
+	wipe_head(flow);
 	free(flow);
 	tunnel->data = NULL;
 }
@@ -220,6 +290,7 @@ static void on_guest(struct tunnel *tunnel)
 		flow_read_head(flow);
 		return;
 	case FLOW_CONNECTS:
+	case FLOW_ASKS:
 		return;
 	case FLOW_EXCHANGES:
 		flow_pump_request(flow);
@@ -241,6 +312,8 @@ static void on_time(struct tunnel *tunnel)
 
 	if (flow->state == FLOW_READS_HEAD && tunnel->in.len > 0)
 		flow_fail(flow, STATUS_TIMEOUT, "the request did not come to its end");
+	else if (flow->state == FLOW_ASKS)
+		flow_fail(flow, STATUS_BAD_GATEWAY, "the vault does not answer");
 	else if (flow->state != FLOW_CONNECTS) /* the dial has its own limit */
 		tunnel_close(tunnel);
 }
@@ -249,10 +322,7 @@ static void on_revoked(struct tunnel *tunnel)
 {
 	struct flow *flow = tunnel->data;
 
-	if (flow->has_answered)
-		tunnel_close(tunnel);
-	else
-		http_deny(tunnel, flow->is_for_head);
+	flow_deny(flow, tunnel->record.reason);
 }
 
 static const struct tunnel_stage stage = {

@@ -24,6 +24,7 @@ void record_done(struct record *record)
 	free(record->method);
 	free(record->path);
 	free(record->rule);
+	free(record->credential);
 	*record = (struct record){0};
 }
 
@@ -90,6 +91,8 @@ static int append_record(struct buf *line, const struct record *record, int64_t 
 	r = r < 0 ? r : append_some(line, "rule", record->rule, RULE_MAX_BYTES);
 	r = r < 0 ? r : append_text(line, "decision", record->is_denied ? "deny" : "allow", METHOD_MAX_BYTES);
 	r = r < 0 ? r : append_some(line, "reason", record->reason, RULE_MAX_BYTES);
+	r = r < 0 ? r : append_some(line, "credential", record->credential, METHOD_MAX_BYTES);
+	r = r < 0 ? r : append_some(line, "note", record->note, RULE_MAX_BYTES);
 	if (r == 0 && record->status > 0)
 		r = buf_printf(line, ",\"status\":%u", record->status);
 	if (r == 0 && record->has_ech)

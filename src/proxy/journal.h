@@ -16,6 +16,8 @@ struct record {
 	uint16_t port;
 	char address[INET6_ADDRSTRLEN];
 	char *method, *path, *rule; /* owned; NULL where there is none */
+	char *credential;           /* owned: the service whose credential was put in */
+	const char *note;           /* a sentence that lives for ever: what was done with the request */
 	const char *reason;         /* a sentence that lives for ever, for what no rule decided */
 	bool is_denied, has_ech;
 	unsigned status;              /* of the answer */

@@ -123,7 +123,8 @@ static void take_tls(struct tunnel *tunnel, const struct peek *peek)
 		tunnel_deny(tunnel, reason);
 	if (!may_look || reason)
 		tls_deny(tunnel);
-	else if (judgement.needs_inside)
+	else if (judgement.needs_inside ||
+		 inject_is_bound(&tunnel->proxy->inject, &tunnel->name, tunnel->port))
 		look_inside(tunnel);
 	else
 		connect_out(tunnel);

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SETTING_MAX_BYTES = 65536, STORE_MAX_BYTES = 4 << 20 };
+enum { SECRETS_MAX_BYTES = SECRET_TEXT_MAX_BYTES, SETTING_MAX_BYTES = 65536, STORE_MAX_BYTES = 4 << 20 };
 
 struct orders {
 	struct proxy *proxy;
@@ -138,13 +138,32 @@ static int take_port(struct proxy *proxy, const struct chan_message *message, in
 	return session_new(proxy, steal_fd(&fd), &ops, &proxy->session);
 }
 
+/* What was open and is bound now, or is bound no more, is over. */
+static int set_secrets(struct proxy *proxy, struct slice text)
+{
+	int r = inject_set(&proxy->inject, text);
+
+	if (r == 0)
+		tunnels_judge(proxy);
+	return r;
+}
+
 static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 {
+	size_t limit = SETTING_MAX_BYTES;
 	auto_buf struct buf text = {0};
-	int r = read_text(fd, kind == CHAN_PROXY_STORE ? STORE_MAX_BYTES : SETTING_MAX_BYTES, &text);
+	int r;
+
+	if (kind == CHAN_PROXY_STORE)
+		limit = STORE_MAX_BYTES;
+	else if (kind == CHAN_PROXY_SECRETS)
+		limit = SECRETS_MAX_BYTES;
+	r = read_text(fd, limit, &text);
 
 	if (r < 0)
 		return r;
+	if (kind == CHAN_PROXY_SECRETS)
+		return set_secrets(proxy, buf_slice(&text));
 	if (kind == CHAN_PROXY_STORE)
 		return tls_settings_trust(proxy->tls, buf_slice(&text));
 	return kind == CHAN_PROXY_RESOLVER ? resolver_configure(proxy->resolver, buf_slice(&text))
@@ -170,6 +189,7 @@ static void take(struct proxy *proxy, const struct chan_message *message, int fd
 	case CHAN_PROXY_RESOLVER:
 	case CHAN_PROXY_UPSTREAM:
 	case CHAN_PROXY_STORE:
+	case CHAN_PROXY_SECRETS:
 		r = take_text(proxy, message->kind, owned);
 		break;
 	default:

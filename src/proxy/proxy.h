@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/policy.h"
+#include "proxy/inject.h"
 #include "proxy/upstream.h"
 
 #include <uv.h>
@@ -12,6 +13,7 @@ struct proxy {
 	uv_loop_t loop;
 	struct policy policy; /* nothing is allowed before there is one */
 	struct upstream upstream;
+	struct inject inject;
 	struct resolver *resolver;
 	struct journal *journal;
 	struct tls_settings *tls;

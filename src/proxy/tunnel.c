@@ -270,12 +270,24 @@ void tunnel_record(struct tunnel *tunnel)
 	begin_record(tunnel);
 }
 
+/* Untouched TLS to where a credential belongs, or one whose credential is gone, does not go on. */
+static bool has_credential(const struct tunnel *tunnel)
+{
+	const struct inject *inject = &tunnel->proxy->inject;
+	const char *service = tunnel->record.credential;
+
+	if (service)
+		return inject_has(inject, service, &tunnel->name, tunnel->port);
+	return tunnel->protocol != POLICY_TLS || tunnel->tls ||
+	       !inject_is_bound(inject, &tunnel->name, tunnel->port);
+}
+
 static bool is_still_allowed(const struct tunnel *tunnel)
 {
 	struct judgement judgement;
 
 	judge(tunnel, &judgement);
-	return judgement.verdict == VERDICT_ALLOW && !judgement.needs_inside &&
+	return judgement.verdict == VERDICT_ALLOW && !judgement.needs_inside && has_credential(tunnel) &&
 	       (!tunnel->has_address ||
 		policy_address_ok(&tunnel->proxy->policy, &tunnel->host, tunnel->port, &tunnel->address));
 }
@@ -288,7 +300,8 @@ void tunnels_judge(struct proxy *proxy)
 		next = tunnel->next;
 		if (!tunnel->is_judged || is_still_allowed(tunnel))
 			continue;
-		tunnel_deny(tunnel, "the policy has changed");
+		tunnel_deny(tunnel, has_credential(tunnel) ? "the policy has changed"
+							   : "the credentials for this host have changed");
 		tunnel->stage->on_revoked(tunnel);
 	}
 }

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { UNDER_WAY_MAX = 16 /* less than what a channel holds */ };
+enum {
+	UNDER_WAY_MAX = 16, /* less than what a channel holds */
+	CONTENT_MAX_BYTES = 65536,
+};
 
 struct vault_end {
 	uv_poll_t poll;
@@ -85,17 +88,38 @@ static struct vault_ask *take_out(struct vault *vault, uint32_t id)
 	return NULL;
 }
 
-static int take_answer(struct vault *vault, const struct chan_message *message)
+static int read_content(int file, struct buf *into)
+{
+	/* At once: one that grows would leave copies behind. */
+	if (!buf_space(into, CONTENT_MAX_BYTES))
+		return -ENOMEM;
+	return lseek(file, 0, SEEK_SET) < 0 ? -errno : fd_read_all(file, CONTENT_MAX_BYTES, into);
+}
+
+/* The content is the message's, or where that has no room for it, the file's. */
+static int take_answer(struct vault *vault, const struct chan_message *message, int file)
 {
 	struct vault_ask *ask = take_out(vault, message->id);
+	struct buf content = {0};
 	int r = message->code <= INT16_MAX ? -(int)message->code : -EPROTO;
 
 	if (!ask)
 		return -EBADMSG;
+	if (r == 0 && file >= 0)
+		r = read_content(file, &content);
 	if (ask->done)
-		ask->done(ask->owner, r, slice_of(message->body, message->body_len));
+		ask->done(ask->owner, r,
+			  file >= 0 ? buf_slice(&content) : slice_of(message->body, message->body_len));
+	if (content.data)
+		explicit_bzero(content.data, content.room);
+	buf_done(&content);
 	free_ask(ask);
 	return 0;
+}
+
+static bool is_answer(uint32_t kind)
+{
+	return kind == CHAN_VAULT_LEAF || kind == CHAN_VAULT_HEADER;
 }
 
 static void on_channel(uv_poll_t *poll, int status, int events)
@@ -109,7 +133,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (r == -EAGAIN)
 		return;
-	if (r <= 0 || message.kind != CHAN_VAULT_LEAF || take_answer(vault, &message) < 0)
+	if (r <= 0 || !is_answer(message.kind) || take_answer(vault, &message, file) < 0)
 		let_go(vault);
 	explicit_bzero(&message, sizeof(message));
 	send_more(vault);

@@ -5,55 +5,19 @@ import ssl
 import sys
 import threading
 
+import inside
 import tap
-from place import Bridge, NameServer, Proxy, Vault, memory_kib
+from inside import Place
+from place import memory_kib
 from secure import Authority, SecureServer, answer, write
 
-program, vault_program = sys.argv[1:3]
-public = Authority()
-NAMES = {"a.test": ["127.0.0.1"], "b.test": ["127.0.0.1"]}
-LOCAL = "allow 127.0.0.0/8:1-65535\n"
-
-
-class Place:
-    """A proxy that looks into connections to a.test, where that server is."""
-
-    def __init__(self, server, rules="allow a.test:$PORT\ninspect a.test:$PORT\n", store=None, **more):
-        self.server = server
-        self.vault = Vault(vault_program)
-        self.rules = lambda text: text.replace("$PORT", str(server.port)) + LOCAL
-        self.proxy = Proxy(program, self.rules(rules), dns=NameServer(NAMES), vault=self.vault,
-                           store=public.certificate if store is None else store, **more)
-        self.bridge = Bridge(self.proxy, f"a.test:{server.port}")
-        self.trusted = write("sandbox.pem", self.vault.certificate)
-
-    def curl(self, *more, path="/", limit=20):
-        port = self.server.port
-        return self.bridge.run(["curl", "-sS", "-i", "--noproxy", "*", "--max-time", "15", "--cacert", self.trusted,
-                                "--connect-to", f"a.test:{port}:127.0.0.1:{self.bridge.port}", *more,
-                                f"https://a.test:{port}{path}"], limit)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *rest):
-        self.proxy.__exit__(kind, *rest)
-        self.vault.__exit__(kind, *rest)
-
-
-def server(handle=None, **more):
-    return SecureServer(public.issue("a.test"), handle or answer(), **more)
-
-
-def client(place):
-    """A program that speaks for itself: its standard input to the server, and back."""
-    return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside-client.py"),
-            str(place.bridge.port), "a.test", place.trusted]
+inside.program, inside.vault_program = sys.argv[1:3]
+public = inside.public
 
 
 def requests_are_judged():
     """Methods and paths count inside TLS; what is denied reaches nobody."""
-    with Place(server(), "allow a.test:$PORT method=GET path=/ok/**\n") as place:
+    with Place(inside.server(), "allow a.test:$PORT method=GET path=/ok/**\n") as place:
         status, text = place.curl(path="/ok/1?key=value")
         assert status == 0 and text.endswith(b"hello"), (status, text)
         _, text = place.curl("-d", "x", path="/ok/1")
@@ -68,7 +32,7 @@ def requests_are_judged():
 
 def connections_are_kept():
     """Two requests of one client are two records, on one connection at either side."""
-    with Place(server()) as place:
+    with Place(inside.server()) as place:
         status, text = place.curl("https://a.test:$/2".replace("$", str(place.server.port)), path="/1")
         assert status == 0 and text.count(b"hello") == 2, (status, text)
         notes = place.proxy.notes(2)
@@ -92,13 +56,13 @@ def servers_are_verified():
             note = place.proxy.notes(1)[0]
             assert why in note["reason"] and note["status"] == 502, note
         assert bad.heads == []
-    with Place(server(), store="") as place:
+    with Place(inside.server(), store="") as place:
         assert b"comes from nobody" in place.curl()[1]
 
 
 def distrust_is_told():
     """A client that does not trust the sandbox's authority is one line in the journal."""
-    with Place(server()) as place:
+    with Place(inside.server()) as place:
         place.trusted = write("public.pem", public.certificate)
         status, text = place.curl()
         assert status == 60, (status, text)
@@ -107,7 +71,7 @@ def distrust_is_told():
 
 def other_hosts_are_refused():
     """Host inside is the one that the connection is for; TRACE would show what was added."""
-    with Place(server()) as place:
+    with Place(inside.server()) as place:
         _, text = place.curl("-H", "Host: b.test")
         assert b"421 Misdirected Request" in text, text
         _, text = place.curl("-X", "TRACE")
@@ -133,7 +97,7 @@ def heads_continue_and_trailers():
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         return True
 
-    with Place(server(handle)) as place:
+    with Place(inside.server(handle)) as place:
         status, text = place.curl("-I")
         assert status == 0 and b"Content-Length: 5000" in text, (status, text)
         status, text = place.curl("-H", "Expect: 100-continue", "-d", "body")
@@ -151,7 +115,7 @@ def broken_off_answers_stay_broken():
         connection.close()
         return False
 
-    with Place(server(handle)) as place:
+    with Place(inside.server(handle)) as place:
         status, text = place.curl()
         assert status != 0 and b"half" in text, (status, text)
 
@@ -172,8 +136,8 @@ def events_are_not_held_back():
             assert seen.acquire(timeout=10)
         connection.sendall(b"0\r\n\r\n")
 
-    with Place(server(handle)) as place:
-        status, text = place.bridge.run([*client(place), str(place.server.port), "events"])
+    with Place(inside.server(handle)) as place:
+        status, text = place.bridge.run([*place.client(), "events"])
         assert status == 0 and b"5 events" in text, (status, text)
 
 
@@ -188,8 +152,8 @@ def websocket():
                 return False
             connection.sendall(octets[::-1])
 
-    with Place(server(handle)) as place:
-        status, text = place.bridge.run([*client(place), str(place.server.port), "websocket"])
+    with Place(inside.server(handle)) as place:
+        status, text = place.bridge.run([*place.client(), "websocket"])
         assert status == 0 and b"websocket works" in text, (status, text)
         note = place.proxy.notes(1)[0]
         assert (note["status"], note["path"]) == (101, "/socket"), note
@@ -200,7 +164,7 @@ def revoked_while_open():
     def handle(connection, head):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200000)
 
-    with Place(server(handle)) as place:
+    with Place(inside.server(handle)) as place:
         place.bridge.then = (150000, lambda: place.proxy.tell("PROXY_POLICY", "deny a.test\n"))
         status, text = place.curl("-o", "/dev/null")
         assert status in (18, 56), (status, text)
@@ -222,7 +186,7 @@ def large_bodies():
 
     body = write("body", "x" * 1024)
     os.truncate(body, size)
-    with Place(server(handle)) as place:
+    with Place(inside.server(handle)) as place:
         before = memory_kib(place.proxy)
         status, text = place.curl("-T", body, "-H", "Expect:", "-o", "/dev/null", "-w", "%{size_download}", limit=60)
         assert status == 0 and text.strip().endswith(str(size).encode()), (status, text[-200:])
@@ -230,4 +194,4 @@ def large_bodies():
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("client", "Place")], sys.argv[3:]))
+    if callable(value) and value.__doc__ and value.__module__ == "__main__"], sys.argv[3:]))
