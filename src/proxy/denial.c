@@ -1,8 +1,20 @@
 #include "proxy/denial.h"
 
 #include "proxy/http1-write.h"
+#include "proxy/http2-head.h"
 
 enum { STATUS_FORBIDDEN = 403 };
+
+static void answer_stream(struct tunnel *tunnel, unsigned status, struct slice text, bool has_no_body)
+{
+	auto_buf struct buf head = {0};
+	int r = http2_write_answer(&head, status, text.len);
+
+	if (r < 0 || tunnel_respond(tunnel, buf_slice(&head), !has_no_body) < 0)
+		tunnel_close(tunnel);
+	else
+		tunnel_leave(tunnel, has_no_body ? slice_of("", 0) : text);
+}
 
 static void answer(struct tunnel *tunnel, unsigned status, struct slice text, bool has_no_body)
 {
@@ -10,7 +22,9 @@ static void answer(struct tunnel *tunnel, unsigned status, struct slice text, bo
 	int r = http1_write_answer(&out, status, text, has_no_body);
 
 	tunnel->record.status = status;
-	if (r < 0)
+	if (tunnel->is_stream)
+		answer_stream(tunnel, status, text, has_no_body);
+	else if (r < 0)
 		tunnel_close(tunnel);
 	else
 		tunnel_leave(tunnel, buf_slice(&out));

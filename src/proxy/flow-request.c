@@ -2,6 +2,7 @@
 
 #include "proxy/denial.h"
 #include "proxy/http1-write.h"
+#include "proxy/http2-head.h"
 #include "proxy/target.h"
 
 enum { HEAD_MS = 30000, STATUS_BAD = 400, HTTP_PORT = 80, HTTPS_PORT = 443 };
@@ -60,6 +61,7 @@ static void remember(struct flow *flow, const struct http1_head *head)
 	flow->has_answered = flow->is_deaf = false;
 	flow->n_interim = 0;
 	flow->scan.len = 0;
+	flow->wants_trailers = http1_has_token(head, "te", "trailers");
 }
 
 /* Writes the request that was judged; a WebSocket's handshake has no body. */
@@ -73,6 +75,10 @@ static int write_head(struct flow *flow, const struct http1_head *head, const st
 	    (flow->wants_upgrade && shape.framing.body != HTTP1_NO_BODY && shape.framing.length != 0))
 		return -1;
 	body_init(&flow->request, &shape.framing);
+	flow->is_request_chunked = shape.framing.body == HTTP1_CHUNKED;
+	/* A stream's end is told; its content is not framed within it. */
+	if (flow->ways && !flow->request.is_done)
+		flow->request.kind = HTTP1_UNTIL_CLOSE;
 	host_format(&target->name, target->port, host);
 	if (target->port == default_port)
 		*strrchr(host, ':') = '\0';
@@ -127,7 +133,8 @@ static void take_head(struct flow *flow, struct http1_head *head, size_t used)
 	} else if (pass_on(flow, head, &target) < 0) {
 		refuse(flow, STATUS_BAD, "the request's body has no sound length");
 	} else {
-		tunnel_take(tunnel, used);
+		if (used > 0)
+			tunnel_take(tunnel, used);
 		flow_go(flow);
 	}
 }
@@ -168,17 +175,51 @@ void flow_read_head(struct flow *flow)
 	}
 }
 
+void flow_take_stream(struct flow *flow)
+{
+	const struct tunnel *tunnel = flow->tunnel;
+	bool has_body = !h2_has_ended(tunnel->stream);
+	auto_buf struct buf text = {0};
+	struct http1_head head;
+	size_t used;
+
+	if (http2_read_request(h2_head(tunnel->stream), has_body, &text) == 0 &&
+	    http1_parse_request(buf_slice(&text), &head, &used) == PARSED_OK && used == text.len)
+		take_head(flow, &head, 0);
+	else
+		refuse(flow, STATUS_BAD, "the request is malformed");
+}
+
 /* ---- the body ---- */
 
-static int send_piece(struct flow *flow, struct slice data)
+static bool leaks(struct flow *flow, struct slice data)
 {
-	auto_buf struct buf chunk = {0};
-	int r;
+	const struct tunnel *tunnel = flow->tunnel;
 
-	if (flow->request.kind != HTTP1_CHUNKED)
-		return outlet_send(flow->outlet, data);
-	r = data.len > 0 || flow->request.is_done ? http1_write_chunk(&chunk, data) : 0;
-	return r < 0 ? r : outlet_send(flow->outlet, buf_slice(&chunk));
+	return inject_scan(&tunnel->proxy->inject, &tunnel->name, flow->is_secure ? tunnel->port : 0,
+			   &flow->scan, data);
+}
+
+static void pass_piece(struct flow *flow, struct slice data, size_t used)
+{
+	if (!flow->is_deaf && data.len > 0 && flow_send_body(flow, data) < 0)
+		flow->is_deaf = true;
+	if (!flow->is_deaf && flow->request.is_done && flow_end_body(flow) < 0)
+		flow->is_deaf = true;
+	tunnel_take(flow->tunnel, used);
+	tunnel_limit(flow->tunnel, TUNNEL_IDLE_MS);
+}
+
+/* The client has said everything that it will. */
+static void end_request(struct flow *flow)
+{
+	if (!flow->ways) {
+		tunnel_close(flow->tunnel);
+		return;
+	}
+	flow->request.is_done = true;
+	if (!flow->is_deaf && flow_end_body(flow) < 0)
+		flow->is_deaf = true;
 }
 
 void flow_pump_request(struct flow *flow)
@@ -186,25 +227,21 @@ void flow_pump_request(struct flow *flow)
 	struct tunnel *tunnel = flow->tunnel;
 	enum parsed parsed = PARSED_OK;
 
-	while (!flow->request.is_done && (flow->is_deaf || outlet_waiting(flow->outlet) == 0)) {
+	while (!flow->request.is_done && (flow->is_deaf || flow_has_room(flow))) {
 		struct slice data = {0};
 		size_t used = 0;
 
 		parsed = body_take(&flow->request, buf_slice(&tunnel->in), &data, &used);
 		if (parsed != PARSED_OK)
 			break;
-		if (inject_scan(&tunnel->proxy->inject, &tunnel->name, flow->is_secure ? tunnel->port : 0,
-				&flow->scan, data)) {
+		if (leaks(flow, data)) {
 			flow_deny(flow, leak);
 			return;
 		}
-		if (!flow->is_deaf && send_piece(flow, data) < 0)
-			flow->is_deaf = true;
-		tunnel_take(tunnel, used);
-		tunnel_limit(tunnel, TUNNEL_IDLE_MS);
+		pass_piece(flow, data, used);
 	}
 	if (parsed == PARSED_BAD)
 		flow_fail(flow, STATUS_BAD, "the request's body is malformed");
 	else if (tunnel->guest_ended && !flow->request.is_done && parsed == PARSED_MORE)
-		tunnel_close(tunnel);
+		end_request(flow);
 }

@@ -1,6 +1,7 @@
 #include "proxy/flow-parts.h"
 
 #include "proxy/http1-write.h"
+#include "proxy/http2-head.h"
 #include "proxy/relay.h"
 
 #include <errno.h>
@@ -18,9 +19,16 @@ enum {
 static int send_head(struct flow *flow, const struct http1_head *head, const struct http1_shape *shape)
 {
 	auto_buf struct buf out = {0};
-	int r = http1_write_response(&out, head, shape);
+	int r;
 
 	flow->has_answered = true;
+	if (flow->ways) {
+		r = http2_write_response(&out, head, shape);
+		return r < 0 ? r
+			     : tunnel_respond(flow->tunnel, buf_slice(&out),
+					      shape->framing.body != HTTP1_NO_BODY);
+	}
+	r = http1_write_response(&out, head, shape);
 	return r < 0 ? r : tunnel_send(flow->tunnel, buf_slice(&out));
 }
 
@@ -56,6 +64,10 @@ static int pass_interim(struct flow *flow, const struct http1_head *head)
 
 	if (++flow->n_interim > INTERIM_MAX)
 		return -EPROTO;
+	if (flow->ways) {
+		r = http2_write_response(&out, head, &shape);
+		return r < 0 ? r : h2_inform(flow->tunnel->stream, buf_slice(&out));
+	}
 	if (flow->client_minor == 1)
 		r = http1_write_response(&out, head, &shape);
 	return r < 0 ? r : tunnel_send(flow->tunnel, buf_slice(&out));
@@ -71,7 +83,7 @@ static void shape_answer(struct flow *flow, const struct http1_head *head, struc
 	if (shape->framing.body == HTTP1_UNTIL_CLOSE || !flow->request.is_done)
 		flow->is_close_wanted = true;
 	shape->is_close = flow->is_close_wanted;
-	flow->is_rechunked = shape->framing.body == HTTP1_CHUNKED;
+	flow->is_rechunked = shape->framing.body == HTTP1_CHUNKED && !flow->ways;
 }
 
 /* False: there is no going on. */
@@ -95,6 +107,9 @@ static bool take_head(struct flow *flow, const struct http1_head *head, size_t u
 	}
 	body_init(&flow->response, &shape.framing);
 	flow->tunnel->record.status = head->status;
+	/* A stream's end is told; its content is not framed within it. */
+	if (flow->trunk && !flow->response.is_done)
+		flow->response.kind = HTTP1_UNTIL_CLOSE;
 	shape_answer(flow, head, &shape);
 	if (send_head(flow, head, &shape) == 0)
 		return true;
@@ -135,11 +150,17 @@ static int send_piece(struct flow *flow, struct slice data)
 	return r < 0 ? r : tunnel_send(flow->tunnel, buf_slice(&chunk));
 }
 
+/* What a stream brings is held back there, where the client does not keep up. */
+static bool may_go_on(const struct flow *flow)
+{
+	return !flow->response.is_done && (!flow->trunk || tunnel_room(flow->tunnel) > 0);
+}
+
 static void pump_body(struct flow *flow)
 {
 	enum parsed parsed = PARSED_OK;
 
-	while (!flow->response.is_done) {
+	while (may_go_on(flow)) {
 		struct slice data = {0};
 		size_t used = 0;
 
@@ -149,14 +170,18 @@ static void pump_body(struct flow *flow)
 		if (parsed != PARSED_OK)
 			break;
 		buf_drop(&flow->back, used);
+		if (flow->server_stream)
+			h2_consume(flow->server_stream, used);
 	}
+	if (flow->server_has_ended && flow->back.len == 0)
+		flow->response.is_done = true;
 	if (parsed == PARSED_BAD)
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the server's answer is malformed");
 	else if (flow->response.is_done)
 		flow_exchange_done(flow);
 }
 
-static void take(struct flow *flow)
+void flow_take(struct flow *flow)
 {
 	while (!flow->has_answered)
 		if (!parse_head(flow))
@@ -166,7 +191,7 @@ static void take(struct flow *flow)
 
 /* ---- the server ---- */
 
-static void on_server_ended(struct flow *flow, bool is_announced)
+void flow_on_server_end(struct flow *flow, bool is_announced)
 {
 	bool is_clean = is_announced && flow->has_answered && flow->response.kind == HTTP1_UNTIL_CLOSE;
 
@@ -202,9 +227,9 @@ void flow_on_server(struct flow *flow)
 	if (count == -EAGAIN)
 		return;
 	if (count <= 0) {
-		on_server_ended(flow, count == 0);
+		flow_on_server_end(flow, count == 0);
 		return;
 	}
 	tunnel_limit(flow->tunnel, TUNNEL_IDLE_MS);
-	take(flow);
+	flow_take(flow);
 }

@@ -1,6 +1,6 @@
 #include "proxy/http1-write.h"
 
-static bool is_of_connection(const struct http1_head *head, struct slice name)
+bool http1_is_of_connection(const struct http1_head *head, struct slice name)
 {
 	static const char *const names[] = {
 		"connection",
@@ -41,7 +41,7 @@ static int append_fields(struct buf *into, const struct http1_head *head)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < head->n_fields; i++)
-		if (!is_of_connection(head, head->fields[i].name))
+		if (!http1_is_of_connection(head, head->fields[i].name))
 			r = append_field(into, head->fields[i].name, head->fields[i].value);
 	return r;
 }

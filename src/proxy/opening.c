@@ -9,6 +9,7 @@
 #include "proxy/denial.h"
 #include "proxy/dial.h"
 #include "proxy/flow.h"
+#include "proxy/hub.h"
 #include "proxy/inside.h"
 #include "proxy/peek.h"
 #include "proxy/relay.h"
@@ -104,11 +105,19 @@ static const char *check_name(const struct tunnel *tunnel, const struct peek *pe
 	return NULL;
 }
 
+static void begin_inside(struct tunnel *tunnel)
+{
+	if (tls_protocol(tunnel->tls) == TLS_HTTP2)
+		hub_start(tunnel);
+	else
+		flow_start_secure(tunnel);
+}
+
 /* Each request is judged, and told of, for itself. */
 static void look_inside(struct tunnel *tunnel)
 {
 	tunnel->is_recording = tunnel->is_judged = tunnel->record.is_denied = false;
-	inside_open(tunnel, &tunnel->name, TLS_HTTP1, /* prefers_http1= */ false, flow_start_secure);
+	inside_open(tunnel, &tunnel->name, TLS_HTTP1 | TLS_HTTP2, /* prefers_http1= */ false, begin_inside);
 }
 
 static void take_tls(struct tunnel *tunnel, const struct peek *peek)

@@ -19,20 +19,21 @@ struct outlet {
 	int fd;
 	int events; /* that are watched */
 	bool wants_read, wants_write, is_ending, is_ended, is_closed, is_opening, has_told_end;
+	bool has_news; /* something may have come with the end of the handshake */
 };
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
-/* The end inside TLS may have come with the last bytes, while the socket stays open: nothing there tells of
- * it. */
-static bool has_end(const struct outlet *outlet)
+/* What has come already is told of by no event of the socket: the end inside TLS above all. */
+static bool has_more(const struct outlet *outlet)
 {
-	return outlet->wants_read && outlet->tls && !outlet->has_told_end && tls_has_ended(outlet->tls);
+	return outlet->wants_read && outlet->tls &&
+	       (outlet->has_news || (!outlet->has_told_end && tls_has_ended(outlet->tls)));
 }
 
 static void watch(struct outlet *outlet)
 {
-	bool wants_write = outlet->wants_write || outlet->waiting.len > 0 || has_end(outlet);
+	bool wants_write = outlet->wants_write || outlet->waiting.len > 0 || has_more(outlet);
 	int events = (outlet->wants_read || outlet->is_opening ? UV_READABLE : 0) |
 		     (wants_write ? UV_WRITABLE : 0);
 
@@ -144,6 +145,7 @@ static void shake_hands(struct outlet *outlet, int events)
 		return;
 	}
 	outlet->is_opening = false;
+	outlet->has_news = true;
 	watch(outlet);
 	outlet->ops->on_open(outlet->owner, why);
 }
@@ -179,7 +181,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		on_writable(outlet);
-	if (!outlet->is_closed && outlet->wants_read && ((events & UV_READABLE) || has_end(outlet)))
+	if (!outlet->is_closed && outlet->wants_read && ((events & UV_READABLE) || has_more(outlet)))
 		outlet->ops->on_readable(outlet->owner);
 	watch(outlet);
 }
@@ -248,6 +250,7 @@ static ssize_t receive_sealed(struct outlet *outlet, struct buf *into, size_t li
 	/* What came with the end of the handshake is there already. */
 	int r = tls_read(outlet->tls, into);
 
+	outlet->has_news = false;
 	if (r == 0 && send_sealed(outlet) < 0)
 		r = -EPIPE;
 	watch(outlet);

@@ -22,5 +22,6 @@ struct proxy {
 	struct session *session; /* NULL before the port has come */
 	struct tunnel *tunnels;  /* all that live */
 	unsigned n_tunnels;
+	unsigned n_streams; /* of these, streams of sessions inside TLS */
 	char sandbox[PROXY_SANDBOX_BYTES];
 };

@@ -11,6 +11,7 @@ enum {
 	STATUS_BAD = 400,
 	STATUS_BUSY = 503,
 	QUEUE_SMALL_BYTES = 16 << 10, /* of one tunnel while all together have too much */
+	STREAMS_MANY = 500,           /* inside TLS: each has a queue of its own before its tunnel's */
 	LEAVE_MS = 30000,
 	IN_KEPT_BYTES = 4096, /* what an empty buffer may go on holding */
 };
@@ -143,13 +144,26 @@ void tunnel_end(struct tunnel *tunnel)
 	tunnel->is_ended = true;
 }
 
+int tunnel_respond(struct tunnel *tunnel, struct slice head, bool has_body)
+{
+	tunnel->is_ended |= !has_body;
+	return tunnel->stream ? h2_respond_head(tunnel->stream, head, has_body) : -EPIPE;
+}
+
+int tunnel_trail(struct tunnel *tunnel, struct slice head)
+{
+	tunnel->is_ended = true;
+	return tunnel->stream ? h2_trail(tunnel->stream, head) : -EPIPE;
+}
+
 size_t tunnel_room(const struct tunnel *tunnel)
 {
 	size_t queued, max = TUNNEL_QUEUE_MAX_BYTES;
 
 	if (!tunnel->stream || tunnel->is_ended)
 		return 0;
-	if (h2_queued_total(h2_of(tunnel->stream)) > TUNNEL_QUEUES_MAX_BYTES)
+	if (h2_queued_total(h2_of(tunnel->stream)) > TUNNEL_QUEUES_MAX_BYTES ||
+	    (tunnel->is_stream && tunnel->proxy->n_streams > STREAMS_MANY))
 		max = QUEUE_SMALL_BYTES;
 	queued = h2_queued(tunnel->stream);
 	return queued < max ? max - queued : 0;
@@ -278,7 +292,7 @@ static bool has_credential(const struct tunnel *tunnel)
 
 	if (service)
 		return inject_has(inject, service, &tunnel->name, tunnel->port);
-	return tunnel->protocol != POLICY_TLS || tunnel->tls ||
+	return tunnel->protocol != POLICY_TLS || tunnel->tls || tunnel->is_stream ||
 	       !inject_is_bound(inject, &tunnel->name, tunnel->port);
 }
 
@@ -333,6 +347,7 @@ void tunnel_close(struct tunnel *tunnel)
 	if (tunnel->next)
 		tunnel->next->link = tunnel->link;
 	tunnel->proxy->n_tunnels--;
+	tunnel->proxy->n_streams -= tunnel->is_stream;
 	buf_done(&tunnel->in);
 	tls_free(tunnel->tls);
 	uv_close((uv_handle_t *)&tunnel->timer, free_tunnel);
@@ -359,7 +374,7 @@ void tunnel_leave(struct tunnel *tunnel, struct slice last)
 	if (tunnel->stage->done)
 		tunnel->stage->done(tunnel);
 	tunnel_set_stage(tunnel, &leaving, NULL);
-	if (tunnel_send(tunnel, last) < 0) {
+	if (last.len > 0 && tunnel_send(tunnel, last) < 0) {
 		tunnel_close(tunnel);
 		return;
 	}
@@ -389,6 +404,38 @@ static void link_tunnel(struct tunnel *tunnel)
 	proxy->n_tunnels++;
 }
 
+static struct tunnel *make_tunnel(struct proxy *proxy, struct h2_stream *stream)
+{
+	struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
+
+	if (!tunnel || uv_timer_init(&proxy->loop, &tunnel->timer) < 0) {
+		free(tunnel);
+		return NULL;
+	}
+	tunnel->handler.ops = &tunnel_ops;
+	tunnel->proxy = proxy;
+	tunnel->stream = stream;
+	tunnel->timer.data = tunnel;
+	h2_set_data(stream, tunnel);
+	link_tunnel(tunnel);
+	return tunnel;
+}
+
+int tunnel_new_inner(const struct tunnel *outer, struct h2_stream *stream, struct tunnel **ret)
+{
+	struct proxy *proxy = outer->proxy;
+	struct tunnel *tunnel = proxy->n_tunnels < TUNNELS_MAX ? make_tunnel(proxy, stream) : NULL;
+
+	if (!tunnel)
+		return -EBUSY;
+	tunnel->is_stream = true;
+	proxy->n_streams++;
+	tunnel->record.via = outer->record.via;
+	tunnel_set_host(tunnel, &outer->name, outer->port);
+	*ret = tunnel;
+	return 0;
+}
+
 int tunnel_new(struct proxy *proxy, struct h2_stream *stream, const char *authority)
 {
 	struct tunnel *tunnel;
@@ -399,18 +446,14 @@ int tunnel_new(struct proxy *proxy, struct h2_stream *stream, const char *author
 		return refuse(stream, STATUS_BAD);
 	if (proxy->n_tunnels >= TUNNELS_MAX)
 		return refuse(stream, STATUS_BUSY);
-	tunnel = calloc(1, sizeof(*tunnel));
-	if (!tunnel || uv_timer_init(&proxy->loop, &tunnel->timer) < 0 || h2_respond(stream, STATUS_OK) < 0) {
-		free(tunnel);
+	tunnel = make_tunnel(proxy, stream);
+	if (!tunnel)
 		return -ENOMEM;
+	if (h2_respond(stream, STATUS_OK) < 0) {
+		tunnel_close(tunnel);
+		return 0;
 	}
-	tunnel->handler.ops = &tunnel_ops;
-	tunnel->proxy = proxy;
-	tunnel->stream = stream;
-	tunnel->timer.data = tunnel;
 	tunnel->record.via = "transparent";
-	h2_set_data(stream, tunnel);
-	link_tunnel(tunnel);
 	tunnel_set_host(tunnel, &name, port);
 	opening_start(tunnel);
 	return 0;

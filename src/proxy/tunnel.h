@@ -46,7 +46,8 @@ struct tunnel {
 	struct tls *tls; /* owned: `in` and what is sent are inside it; NULL where they are not */
 	size_t sealed;   /* of the guest's bytes, what was not given back to its window; only with tls */
 	bool guest_ended, is_ended;
-	bool is_deaf; /* the outside takes no more: what comes is dropped */
+	bool is_stream; /* of an HTTP/2 session inside another tunnel's TLS */
+	bool is_deaf;   /* the outside takes no more: what comes is dropped */
 
 	struct host name; /* as the guest has it, in canonical form */
 	struct host host; /* as it is judged: "localhost" for what the guest calls host.docker.internal */
@@ -62,6 +63,10 @@ struct tunnel {
 
 /* Answers the stream: 200, or 400 for an authority that is none. */
 int tunnel_new(struct proxy *proxy, struct h2_stream *stream, const char *authority);
+
+/* A stream of the HTTP/2 session inside outer's TLS. Its head is in the stream (h2_head()), and nothing is
+ * answered yet. */
+int tunnel_new_inner(const struct tunnel *outer, struct h2_stream *stream, struct tunnel **ret);
 
 /* Writes the record and frees it; a stream that has not ended both ways is reset. */
 void tunnel_close(struct tunnel *tunnel);
@@ -88,6 +93,11 @@ int tunnel_open_tls(struct tunnel *tunnel, struct tls *tls);
 /* -EAGAIN while the handshake with the client is not done. */
 int tunnel_send(struct tunnel *tunnel, struct slice bytes);
 void tunnel_end(struct tunnel *tunnel);
+
+/* Of a stream: the response's head (wire/h2.h); without a body it has ended. And what comes behind a body, as
+ * its end. */
+int tunnel_respond(struct tunnel *tunnel, struct slice head, bool has_body);
+int tunnel_trail(struct tunnel *tunnel, struct slice head);
 
 /* How many bytes may be queued for the guest now. */
 size_t tunnel_room(const struct tunnel *tunnel);

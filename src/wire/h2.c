@@ -3,16 +3,14 @@
  * against a hostile peer (header list size, settings, concurrent streams, rapid resets) are nghttp2's own
  * options set here.
  */
-#include "wire/h2.h"
+#include "wire/h2-internal.h"
 
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
 	STATUS_ROOM_BYTES = 16,
-	METHOD_MAX_BYTES = 16,
 	HEADER_LIST_MAX_BYTES = 8192,
 	FRAME_HEAD_BYTES = 9,
 	QUEUE_KEPT_BYTES = 4096, /* what an empty queue may go on holding */
@@ -23,33 +21,6 @@ static const struct h2_limits trusting = {.streams = H2_STREAMS_MAX,
 					  .session_window_bytes = H2_SESSION_WINDOW_BYTES,
 					  .resets = 1 << 20,
 					  .resets_per_second = 1 << 20};
-
-struct h2 {
-	nghttp2_session *session;
-	const struct h2_ops *ops; /* borrowed */
-	void *owner;
-	struct h2_stream *streams; /* all that live, newest first */
-	size_t queued_total;
-	struct buf *into; /* where h2_drain_as() is at it */
-	int (*append)(struct buf *into, struct slice bytes);
-	bool is_server;
-};
-
-struct h2_stream {
-	struct h2 *h2;
-	struct h2_stream *next, **link;
-	int32_t id;
-	size_t unconsumed; /* received and not yet given back to the windows */
-	void *data;
-	struct buf queue;
-	bool ending;   /* no more will be queued */
-	bool deferred; /* nghttp2 waits to be told of new bytes */
-	bool closed;
-	int status;
-	char method[METHOD_MAX_BYTES];
-	char path[H2_PATH_MAX_BYTES];
-	char authority[H2_AUTHORITY_MAX_BYTES];
-};
 
 void *h2_data(const struct h2_stream *stream)
 {
@@ -86,6 +57,8 @@ static void stream_free(struct h2_stream *stream)
 		stream->next->link = stream->link;
 	stream->h2->queued_total -= stream->queue.len;
 	buf_done(&stream->queue);
+	buf_done(&stream->head);
+	buf_done(&stream->trailers);
 	free(stream);
 }
 
@@ -110,6 +83,11 @@ static ssize_t read_queue(nghttp2_session *session, int32_t id, uint8_t *into, s
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (stream->queue.len == count && stream->ending)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (stream->queue.len == count && stream->ending && stream->trailers.len > 0) {
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+		if (h2_submit_trailers(stream) < 0)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	return (ssize_t)count;
 }
 
@@ -172,6 +150,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	(void)flags, (void)user_data;
 	if (!stream)
 		return 0;
+	if (stream->h2->head_bytes > 0 && !slice_is(header, ":status"))
+		return h2_keep_field(stream, header, slice_of(value, value_len));
 	if (slice_is(header, ":method"))
 		return keep_value(stream->method, sizeof(stream->method), value, value_len);
 	if (slice_is(header, ":path"))
@@ -183,17 +163,25 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (keep_value(status, sizeof(status), value, value_len) != 0)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	stream->status = atoi(status);
-	return 0;
+	return stream->h2->head_bytes > 0 ? h2_keep_field(stream, header, slice_of(value, value_len)) : 0;
 }
 
+/* Trailers are kept until the end is told, which comes with them. */
 static void headers_done(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
 {
-	if (h2->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-		if (h2->ops->on_request(h2->owner, stream, stream->method, stream->path) != 0)
-			h2_reset(stream);
-	} else if (!h2->is_server && stream->status >= 200) {
+	bool is_request = h2->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+	bool is_response = !h2->is_server && !stream->has_answer;
+
+	if (is_request && h2->ops->on_request(h2->owner, stream, stream->method, stream->path) != 0)
+		h2_reset(stream);
+	if (is_response && stream->status < 200 && h2->ops->on_inform)
+		h2->ops->on_inform(stream);
+	if (is_response && stream->status >= 200) {
+		stream->has_answer = true;
 		h2->ops->on_response(stream, stream->status);
 	}
+	if (is_request || is_response)
+		buf_done(&stream->head);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -204,10 +192,14 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	stream = find(session, frame->hd.stream_id);
+	if (stream && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		stream->has_ended = true;
 	if (stream && frame->hd.type == NGHTTP2_HEADERS)
 		headers_done(h2, stream, frame);
-	if (stream && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+	if (stream && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
 		h2->ops->on_end(stream);
+		buf_done(&stream->head);
+	}
 	return 0;
 }
 
@@ -279,7 +271,8 @@ static int introduce(struct h2 *h2, const struct h2_limits *limits)
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
-		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX_BYTES},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+		 limits->head_bytes > 0 ? limits->head_bytes : HEADER_LIST_MAX_BYTES},
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 	};
 	size_t count = h2->is_server ? array_len(settings) - 1 : array_len(settings);
@@ -301,7 +294,8 @@ static int h2_new(const struct h2_ops *ops, void *owner, bool is_server, const s
 	int r = h2 ? 0 : -ENOMEM;
 
 	if (r == 0) {
-		*h2 = (struct h2){.ops = ops, .owner = owner, .is_server = is_server};
+		*h2 = (struct h2){
+			.ops = ops, .owner = owner, .is_server = is_server, .head_bytes = limits->head_bytes};
 		r = make_callbacks(&callbacks);
 	}
 	if (r == 0)
@@ -404,15 +398,24 @@ static nghttp2_nv header(const char *name, const char *value)
 			    .valuelen = strlen(value)};
 }
 
-static int submit(struct h2 *h2, const nghttp2_nv *headers, size_t count, void *data, struct h2_stream **ret)
+nghttp2_data_provider h2_queue_of(struct h2_stream *stream)
+{
+	return (nghttp2_data_provider){.source = {.ptr = stream}, .read_callback = read_queue};
+}
+
+int h2_submit(struct h2 *h2, const nghttp2_nv *headers, size_t count, bool has_body, void *data,
+	      struct h2_stream **ret)
 {
 	struct h2_stream *stream = stream_new(h2, 0);
-	nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = read_queue};
+	nghttp2_data_provider provider;
 
 	if (!stream)
 		return -ENOMEM;
+	provider = h2_queue_of(stream);
 	stream->data = data;
-	stream->id = nghttp2_submit_request(h2->session, NULL, headers, count, &provider, stream);
+	stream->ending = !has_body;
+	stream->id = nghttp2_submit_request(h2->session, NULL, headers, count, has_body ? &provider : NULL,
+					    stream);
 	if (stream->id < 0) {
 		stream_free(stream);
 		return -ECONNREFUSED;
@@ -426,14 +429,14 @@ int h2_request(struct h2 *h2, const char *method, const char *path, void *data, 
 	const nghttp2_nv headers[] = {header(":method", method), header(":scheme", "http"),
 				      header(":authority", "guest"), header(":path", path)};
 
-	return submit(h2, headers, array_len(headers), data, ret);
+	return h2_submit(h2, headers, array_len(headers), true, data, ret);
 }
 
 int h2_connect(struct h2 *h2, const char *authority, void *data, struct h2_stream **ret)
 {
 	const nghttp2_nv headers[] = {header(":method", "CONNECT"), header(":authority", authority)};
 
-	return submit(h2, headers, array_len(headers), data, ret);
+	return h2_submit(h2, headers, array_len(headers), true, data, ret);
 }
 
 const char *h2_authority(const struct h2_stream *stream)
@@ -443,7 +446,7 @@ const char *h2_authority(const struct h2_stream *stream)
 
 int h2_respond(struct h2_stream *stream, int status)
 {
-	nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = read_queue};
+	nghttp2_data_provider provider = h2_queue_of(stream);
 	char text[STATUS_ROOM_BYTES];
 	nghttp2_nv headers[1];
 

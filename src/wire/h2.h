@@ -23,6 +23,7 @@ struct h2_limits {
 	unsigned session_window_bytes; /* of all streams together */
 	unsigned resets,
 		resets_per_second; /* a client that resets more is told to go away (CVE-2023-44487) */
+	unsigned head_bytes; /* heads are kept as they are, up to so much (h2_head()); 0: they are not */
 };
 
 struct h2;
@@ -38,6 +39,8 @@ struct h2_ops {
 	int (*on_request)(void *owner, struct h2_stream *stream, const char *method, const char *path);
 	/* Client: the response's status has come. */
 	void (*on_response)(struct h2_stream *stream, int status);
+	/* Client: a head before the response (100 and its like) has come. May be NULL. */
+	void (*on_inform)(struct h2_stream *stream);
 	/* Body bytes. They count against the window until h2_consume(). */
 	void (*on_data)(struct h2_stream *stream, struct slice data);
 	/* The peer will send no more on this stream. */
@@ -84,6 +87,31 @@ const char *h2_authority(const struct h2_stream *stream);
 
 /* Server: the response's status; the body follows with h2_send(). */
 int h2_respond(struct h2_stream *stream, int status);
+
+/*
+ * Heads as text, a line "name: value\n" for each field, those that begin with ':' first; for HTTP itself,
+ * where sessions are made with head_bytes. method, path and authority are not kept apart then.
+ */
+
+/* What has come: in on_request, on_response and on_inform the head; in on_end what came behind the body, if
+ * anything. */
+struct slice h2_head(const struct h2_stream *stream);
+
+/* The peer sends nothing more on this stream. */
+bool h2_has_ended(const struct h2_stream *stream);
+
+/* has_body: h2_send() and h2_end() or h2_trail() follow. */
+int h2_request_head(struct h2 *h2, struct slice head, bool has_body, void *data, struct h2_stream **ret);
+int h2_respond_head(struct h2_stream *stream, struct slice head, bool has_body);
+
+/* A head before the response. */
+int h2_inform(struct h2_stream *stream, struct slice head);
+
+/* In the place of h2_end(): fields behind the body. */
+int h2_trail(struct h2_stream *stream, struct slice head);
+
+/* Client: the server takes no more requests. */
+bool h2_is_leaving(const struct h2 *h2);
 
 /* Queues body bytes, copied. h2_queued() says how many wait, so that the caller can hold back. */
 int h2_send(struct h2_stream *stream, struct slice bytes);

@@ -5,7 +5,7 @@ import sys
 from place import Bridge, NameServer, Proxy, Vault
 from secure import Authority, SecureServer, answer, write
 
-program = vault_program = None  # set by whoever imports this
+program = vault_program = http = None  # set by whoever imports this
 public = Authority()
 NAMES = {"a.test": ["127.0.0.1"], "b.test": ["127.0.0.1"]}
 LOCAL = "allow 127.0.0.0/8:1-65535\n"
@@ -26,7 +26,7 @@ class Place:
     def curl(self, *more, path="/", limit=20, bridge=None):
         port, bridge = self.server.port, bridge or self.bridge
         name = bridge.authority.decode().partition(":")[0]
-        return bridge.run(["curl", "-sS", "-i", "--noproxy", "*", "--max-time", "15", "--cacert", self.trusted,
+        return bridge.run(["curl", "-sS", "-i", "--noproxy", "*", "--max-time", "15", f"--http{http}", "--cacert", self.trusted,
                                 "--connect-to", f"{name}:{port}:127.0.0.1:{bridge.port}", *more,
                                 f"https://{name}:{port}{path}"], limit)
 

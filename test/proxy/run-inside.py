@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run-inside.py SBX-PROXY SBX-VAULT [NAME...]: what happens inside TLS that the proxy has opened, on both sides. TAP."""
+"""run-inside.py SBX-PROXY SBX-VAULT 1.1|2 [NAME...]: what happens inside TLS that the proxy has opened, on both sides. The clients speak that HTTP. TAP."""
 import os
 import ssl
 import sys
@@ -11,7 +11,7 @@ from inside import Place
 from place import memory_kib
 from secure import Authority, SecureServer, answer, write
 
-inside.program, inside.vault_program = sys.argv[1:3]
+inside.program, inside.vault_program, inside.http = sys.argv[1:4]
 public = inside.public
 
 
@@ -21,9 +21,9 @@ def requests_are_judged():
         status, text = place.curl(path="/ok/1?key=value")
         assert status == 0 and text.endswith(b"hello"), (status, text)
         _, text = place.curl("-d", "x", path="/ok/1")
-        assert b"403 Forbidden" in text and b"Blocked by sbx policy: a.test:" in text, text
+        assert b" 403 " in text and b"Blocked by sbx policy: a.test:" in text, text
         _, text = place.curl(path="/other")
-        assert b"403 Forbidden" in text, text
+        assert b" 403 " in text, text
         notes = place.proxy.notes(3)
         assert [(note["method"], note["path"], note["decision"]) for note in notes] == [
             ("GET", "/ok/1", "allow"), ("POST", "/ok/1", "deny"), ("GET", "/other", "deny")], notes
@@ -52,7 +52,7 @@ def servers_are_verified():
     for why, bad in cases.items():
         with Place(bad) as place:
             _, text = place.curl("-d", "body")
-            assert b"502 Bad Gateway" in text and why.encode() in text, (why, text)
+            assert b" 502 " in text and why.encode() in text, (why, text)
             note = place.proxy.notes(1)[0]
             assert why in note["reason"] and note["status"] == 502, note
         assert bad.heads == []
@@ -73,9 +73,9 @@ def other_hosts_are_refused():
     """Host inside is the one that the connection is for; TRACE would show what was added."""
     with Place(inside.server()) as place:
         _, text = place.curl("-H", "Host: b.test")
-        assert b"421 Misdirected Request" in text, text
+        assert b" 421 " in text, text
         _, text = place.curl("-X", "TRACE")
-        assert b"405 Method Not Allowed" in text, text
+        assert b" 405 " in text, text
         assert place.server.heads == []
 
 
@@ -99,9 +99,9 @@ def heads_continue_and_trailers():
 
     with Place(inside.server(handle)) as place:
         status, text = place.curl("-I")
-        assert status == 0 and b"Content-Length: 5000" in text, (status, text)
+        assert status == 0 and b"content-length: 5000" in text.lower(), (status, text)
         status, text = place.curl("-H", "Expect: 100-continue", "-d", "body")
-        assert status == 0 and b"100 Continue" in text and text.endswith(b"ok"), (status, text)
+        assert status == 0 and b" 100 " in text and text.endswith(b"ok"), (status, text)
         status, text = place.curl(path="/chunks")
         assert status == 0 and text.endswith(b"abc"), (status, text)
         status, text = place.curl(path="/until")
@@ -167,7 +167,7 @@ def revoked_while_open():
     with Place(inside.server(handle)) as place:
         place.bridge.then = (150000, lambda: place.proxy.tell("PROXY_POLICY", "deny a.test\n"))
         status, text = place.curl("-o", "/dev/null")
-        assert status in (18, 56), (status, text)
+        assert status in (18, 56, 92), (status, text)
         note = place.proxy.notes(1)[0]
         assert (note["decision"], note["reason"]) == ("deny", "the policy has changed"), note
 
@@ -194,4 +194,4 @@ def large_bodies():
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__"], sys.argv[3:]))
+    if callable(value) and value.__doc__ and value.__module__ == "__main__"], sys.argv[4:]))

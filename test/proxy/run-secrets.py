@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run-secrets.py SBX-PROXY SBX-VAULT [NAME...]: credentials that the proxy puts into requests. TAP."""
+"""run-secrets.py SBX-PROXY SBX-VAULT 1.1|2 [NAME...]: credentials that the proxy puts into requests. The clients speak that HTTP. TAP."""
 import base64
 import sys
 
@@ -9,7 +9,7 @@ from inside import Place
 from place import Bridge
 from secure import SecureServer, answer
 
-inside.program, inside.vault_program = sys.argv[1:3]
+inside.program, inside.vault_program, inside.http = sys.argv[1:4]
 KEY = "sk-true-0123456789abcdefghij"
 HOLDER = "sk-proj-placeholder0123456789"
 NOT_OURS = "a credential that sbx did not issue was removed"
@@ -115,7 +115,7 @@ def not_to_others():
     bad = SecureServer(inside.public.issue("other.test"), answer())
     with Secret(bad) as place:
         _, text = place.curl("-H", f"Authorization: Bearer {HOLDER}")
-        assert b"502 Bad Gateway" in text and b"another name" in text, text
+        assert b" 502 " in text and b"another name" in text, text
         assert bad.heads == [] and "credential" not in place.proxy.notes(1)[0]
 
 
@@ -145,7 +145,7 @@ def removal_ends_what_is_open():
     with Secret(inside.server(handle)) as place:
         place.bridge.then = (150000, lambda: place.feed("forget"))
         status, text = place.curl("-o", "/dev/null")
-        assert status in (18, 56), (status, text)
+        assert status in (18, 56, 92), (status, text)
         note = place.proxy.notes(1)[0]
         assert (note["decision"], note["reason"]) == ("deny", "the credentials for this host have changed"), note
 
@@ -167,9 +167,9 @@ def no_vault():
         place.vault.process.wait()
         place.vault.process.wait = lambda limit: 0
         _, text = place.curl(limit=30)
-        assert b"502" in text and b"the vault does not answer" in text, text
+        assert b" 502 " in text and b"the vault does not answer" in text, text
         assert len(place.server.heads) == 1
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name != "Secret"], sys.argv[3:]))
+    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name != "Secret"], sys.argv[4:]))
