@@ -217,6 +217,7 @@ void outlet_free(struct outlet *outlet)
 	close(outlet->fd);
 	buf_done(&outlet->waiting);
 	tls_free(outlet->tls);
+	outlet->tls = NULL; /* which an event that is under way looks at */
 	uv_close((uv_handle_t *)&outlet->poll, on_closed);
 }
 

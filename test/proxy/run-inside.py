@@ -8,7 +8,7 @@ import threading
 import inside
 import tap
 from inside import Place
-from place import memory_kib
+from place import Bridge, memory_kib
 from secure import Authority, SecureServer, answer, write
 
 inside.program, inside.vault_program, inside.http = sys.argv[1:4]
@@ -170,6 +170,17 @@ def revoked_while_open():
         assert status in (18, 56, 92), (status, text)
         note = place.proxy.notes(1)[0]
         assert (note["decision"], note["reason"]) == ("deny", "the policy has changed"), note
+
+
+def through_the_explicit_proxy():
+    """A client that asks the proxy for a connection gets the same inside."""
+    with Place(inside.server(), "allow a.test:$PORT path=/ok\n") as place:
+        gateway = Bridge(place.proxy, "gateway.docker.internal:3128")
+        for path, wanted in (("/ok", b"hello"), ("/no", b"Blocked by sbx policy")):
+            status, text = gateway.run(["curl", "-sS", f"--http{inside.http}", "--cacert", place.trusted, "-x",
+                                        f"http://127.0.0.1:{gateway.port}", f"https://a.test:{place.server.port}{path}"])
+            assert status == 0 and wanted in text, (status, text)
+        assert [(note["via"], note["decision"]) for note in place.proxy.notes(2)] == [("proxy", "allow"), ("proxy", "deny")], place.proxy.journal
 
 
 def large_bodies():
