@@ -6,7 +6,7 @@
  */
 #include "proxy/denial.h"
 
-#include "proxy/http1.h"
+#include "proxy/http2-head.h"
 #include "proxy/inside.h"
 #include "proxy/peek.h"
 
@@ -61,19 +61,35 @@ struct http2 {
 	bool has_answered;
 };
 
+/* Whether it was HEAD, which has no body. */
+static bool look_at(struct tunnel *tunnel, struct slice lines)
+{
+	auto_buf struct buf text = {0};
+	struct http1_head head;
+	size_t used;
+
+	if (http2_read_request(lines, /* has_body= */ false, &text) < 0 ||
+	    http1_parse_request(buf_slice(&text), &head, &used) != PARSED_OK)
+		return false;
+	if (tunnel->record.status == 0)
+		remember(tunnel, head.method, head.target);
+	return slice_is(head.method, "HEAD");
+}
+
 static int on_request(void *owner, struct h2_stream *stream, const char *method, const char *path)
 {
 	struct http2 *http2 = owner;
 	struct tunnel *tunnel = http2->tunnel;
-	auto_buf struct buf text = {0};
+	bool is_for_head = look_at(tunnel, h2_head(stream));
+	auto_buf struct buf text = {0}, head = {0};
 	int r = denial_text(&text, &tunnel->record, tunnel->proxy->sandbox);
 
-	r = r < 0 ? r : h2_respond(stream, STATUS_FORBIDDEN);
-	if (r == 0 && strcmp(method, "HEAD") != 0)
+	(void)method, (void)path;
+	r = r < 0 ? r : http2_write_answer(&head, STATUS_FORBIDDEN, text.len);
+	r = r < 0 ? r : h2_respond_head(stream, buf_slice(&head), !is_for_head);
+	if (r == 0 && !is_for_head)
 		r = h2_send(stream, buf_slice(&text));
 	h2_end(stream);
-	if (!http2->has_answered)
-		remember(tunnel, slice_text(method), slice_text(path));
 	tunnel->record.status = STATUS_FORBIDDEN;
 	http2->has_answered = true;
 	return r;
@@ -129,8 +145,11 @@ static void start_http2(struct tunnel *tunnel)
 {
 	static const struct h2_ops ops = {
 		.on_request = on_request, .on_data = drop, .on_end = on_stream, .on_close = on_stream_close};
-	static const struct h2_limits limits = {
-		.streams = 16, .session_window_bytes = 1 << 20, .resets = 64, .resets_per_second = 16};
+	static const struct h2_limits limits = {.streams = 16,
+						.session_window_bytes = 1 << 20,
+						.resets = 64,
+						.resets_per_second = 16,
+						.head_bytes = HTTP1_HEAD_MAX_BYTES};
 	struct http2 *http2 = calloc(1, sizeof(*http2));
 
 	if (!http2 || h2_new_server_limited(&ops, http2, &limits, &http2->h2) < 0) {

@@ -191,11 +191,11 @@ void flow_take(struct flow *flow)
 
 /* ---- the server ---- */
 
-void flow_on_server_end(struct flow *flow, bool is_announced)
+void flow_on_server_end(struct flow *flow, bool is_clean)
 {
-	bool is_clean = is_announced && flow->has_answered && flow->response.kind == HTTP1_UNTIL_CLOSE;
+	bool is_whole = is_clean && flow->has_answered && flow->response.kind == HTTP1_UNTIL_CLOSE;
 
-	if (is_clean) {
+	if (is_whole) {
 		flow->response.is_done = true;
 		flow_exchange_done(flow);
 	} else if (flow->is_used && !flow->has_answered && flow->back.len == 0) {

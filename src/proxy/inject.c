@@ -72,12 +72,20 @@ static bool holds(struct slice text, struct slice what)
 	return what.len > 0 && memmem(text.ptr, text.len, what.ptr, what.len);
 }
 
-static int hex(char digit)
+/* The value of two digits at the beginning, or -1. */
+static int hex_byte(struct slice text)
 {
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	digit |= 0x20;
-	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	unsigned value = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *found = text.len >= 2 ? memchr(digits, text.ptr[i], sizeof(digits) - 1) : NULL;
+
+		if (!found)
+			return -1;
+		value = value << 4 | ((unsigned)(found - digits) & 15);
+	}
+	return (int)value;
 }
 
 static bool decode_percent(struct slice text, struct buf *into)
@@ -85,13 +93,14 @@ static bool decode_percent(struct slice text, struct buf *into)
 	char *space = buf_space(into, text.len);
 	size_t len = 0;
 
-	for (size_t i = 0; space && i < text.len; i++) {
-		bool is_code = text.ptr[i] == '%' && text.len - i > 2 && hex(text.ptr[i + 1]) >= 0 &&
-			       hex(text.ptr[i + 2]) >= 0;
+	while (space && text.len > 0) {
+		int value = text.ptr[0] == '%' ? hex_byte(slice_skip(text, 1)) : -1;
 
-		space[len++] =
-			is_code ? (char)(hex(text.ptr[i + 1]) << 4 | hex(text.ptr[i + 2])) : text.ptr[i];
-		i += is_code ? 2 : 0;
+		if (value < 0)
+			space[len++] = text.ptr[0];
+		else
+			space[len++] = (char)(unsigned)value;
+		text = slice_skip(text, value < 0 ? 1 : 3);
 	}
 	if (space)
 		buf_grow(into, len);

@@ -126,6 +126,7 @@ static void give_port(struct network *network)
 
 /* ---- the proxy ---- */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the role's prototype */
 static int on_message(void *owner, const struct chan_message *message, int *fd)
 {
 	struct network *network = owner;

@@ -98,6 +98,7 @@ static void take_certificate(struct vault *vault, int error)
 		vault->on_certificate(vault->owner);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the role's prototype */
 static int on_message(void *owner, const struct chan_message *message, int *fd)
 {
 	struct vault *vault = owner;
