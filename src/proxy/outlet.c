@@ -8,6 +8,7 @@ enum {
 	KEPT_BYTES = 4096,          /* what an empty buffer may go on holding */
 	WRITE_MAX_BYTES = 64 << 10, /* put into TLS before the socket has taken what was before */
 	HANDSHAKE_READ_BYTES = 16 << 10,
+	SEALED_READ_MAX_BYTES = 48 << 10, /* the allocator tidies up after larger ones */
 };
 
 struct outlet {
@@ -111,9 +112,10 @@ static int send_sealed(struct outlet *outlet)
 
 static int feed_tls(struct outlet *outlet, size_t limit)
 {
+	size_t room = limit < SEALED_READ_MAX_BYTES ? limit : SEALED_READ_MAX_BYTES;
 	auto_buf struct buf sealed = {0};
-	char *space = buf_space(&sealed, limit);
-	ssize_t count = space ? outlet_receive_raw(outlet, space, limit) : -ENOMEM;
+	char *space = buf_space(&sealed, room);
+	ssize_t count = space ? outlet_receive_raw(outlet, space, room) : -ENOMEM;
 
 	if (count <= 0)
 		return count < 0 ? (int)count : -ECONNRESET;

@@ -315,6 +315,9 @@ static int read_pieces(struct tls *tls, struct buf *into)
 		if (count <= 0)
 			return judge(tls, count);
 		buf_grow(into, (size_t)count);
+		/* Asking once more costs as much as reading. */
+		if (BIO_ctrl_pending(tls->in) == 0 && SSL_pending(tls->ssl) == 0)
+			return 0;
 	}
 }
 

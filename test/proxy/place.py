@@ -98,7 +98,8 @@ class Vault:
 
 
 class Proxy:
-    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True, vault=None, store=None):
+    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True, vault=None, store=None,
+                 make_guest=Guest):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel = ours
         self.channel.settimeout(10)
@@ -121,7 +122,7 @@ class Proxy:
         near, far = socket.socketpair()
         self.send("PROXY_PORT", b"box", fd=far.fileno())
         far.close()
-        self.guest = Guest(near, introduce)
+        self.guest = make_guest(near, introduce)
 
     @classmethod
     def without_session(cls, program, policy, dns):
