@@ -198,6 +198,7 @@ static const struct tunnel_stage opening = {
 
 /* ---- which way ---- */
 
+/* But not to where a credential goes: that is what has to be found out. */
 static bool allows_anything(const struct tunnel *tunnel)
 {
 	const struct policy_request request = {
@@ -205,7 +206,8 @@ static bool allows_anything(const struct tunnel *tunnel)
 	struct judgement judgement;
 
 	policy_judge(&tunnel->proxy->policy, &request, &judgement);
-	return judgement.verdict == VERDICT_ALLOW;
+	return judgement.verdict == VERDICT_ALLOW &&
+	       !inject_is_bound(&tunnel->proxy->inject, &tunnel->name, tunnel->port);
 }
 
 void opening_restart(struct tunnel *tunnel)

@@ -233,8 +233,27 @@ class NameServer:
         return query[:2] + struct.pack(">HHHHH", flags, 1, count, 0, 0) + query[12 : at + 5] + records
 
 
+def count_requests(seen):
+    """How many have come with their bodies; of what is no HTTP, how many times an empty line."""
+    count = 0
+    while b"\r\n\r\n" in seen:
+        head, _, seen = seen.partition(b"\r\n\r\n")
+        head = head.lower()
+        length = head.partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
+        if b"\r\ntransfer-encoding: chunked" in head:
+            if b"0\r\n\r\n" not in seen:
+                break
+            seen = seen.partition(b"0\r\n\r\n")[2]
+        elif length.isdigit():
+            if len(seen) < int(length):
+                break
+            seen = seen[int(length):]
+        count += 1
+    return count
+
+
 class Server:
-    """Speaks a script to each connection: what to send at once, then one answer for each head that has come."""
+    """Speaks a script to each connection: what to send at once, then one answer for each request that has come."""
 
     def __init__(self, first=b"", answers=(), then="wait", port=0):
         self.first, self.answers, self.then = first, list(answers), then
@@ -261,7 +280,7 @@ class Server:
                 seen += got
                 self.changed.set()
                 self.changed.clear()
-                while heads < seen.count(b"\r\n\r\n") and self.answers:
+                while heads < count_requests(bytes(seen)) and self.answers:
                     heads += 1
                     connection.sendall(self.answers.pop(0))
                     if not self.answers and self.then == "close":

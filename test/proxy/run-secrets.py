@@ -47,6 +47,14 @@ def the_key_is_put_in():
             assert note["credential"] == "openai" and "note" not in note and KEY not in str(note), note
 
 
+def where_anything_is_allowed():
+    """A rule that lets every protocol through does not lead around the key."""
+    with Secret(inside.server()) as place:
+        place.proxy.set_policy(place.rules("allow a.test:$PORT tcp\n"))
+        status, _ = place.curl("-H", f"Authorization: Bearer {HOLDER}")
+        assert status == 0 and f"Authorization: Bearer {KEY}" in place.fields(), place.fields()
+
+
 def others_are_taken_out():
     """Credentials that are none of ours do not get through, wherever they are; the journal says so."""
     sent = (["-H", "Authorization: Bearer sk-somebody-elses"], ["-H", "X-Api-Key: theirs"], ["-H", "X-Goog-Api-Key: theirs"],
