@@ -24,9 +24,8 @@ static int send_head(struct flow *flow, const struct http1_head *head, const str
 	flow->has_answered = true;
 	if (flow->ways) {
 		r = http2_write_response(&out, head, shape);
-		return r < 0 ? r
-			     : tunnel_respond(flow->tunnel, buf_slice(&out),
-					      shape->framing.body != HTTP1_NO_BODY);
+		/* A head that is all there is says so itself: gRPC tells failures that way. */
+		return r < 0 ? r : tunnel_respond(flow->tunnel, buf_slice(&out), !flow->response.is_done);
 	}
 	r = http1_write_response(&out, head, shape);
 	return r < 0 ? r : tunnel_send(flow->tunnel, buf_slice(&out));

@@ -16,6 +16,7 @@ from secure import write
 
 inside.program, inside.vault_program = sys.argv[1:3]
 inside.http = "2"
+GRPC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "grpc-echo.py")
 KEY, HOLDER = "sk-true-0123456789abcdefghij", "sk-proj-placeholder0123456789"
 
 
@@ -36,6 +37,19 @@ class Nghttpd:
     @property
     def told(self):
         return self.reader.text
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Grpc:
+    """A real gRPC server."""
+
+    def __init__(self):
+        pem = inside.public.issue("a.test")
+        self.process = subprocess.Popen([GRPC, "serve", pem, pem], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
 
     def stop(self):
         self.process.kill()
@@ -99,6 +113,16 @@ def trailers_both_ways():
                                  "-d", body, "--trailer", "x-client: yes", f"https://127.0.0.1:{place.bridge.port}/echo"])[1]
         assert b"grpc-status: 0" in text, text[-2000:]
         assert b"x-client: yes" in place.server.told and b"te: trailers" in place.server.told, place.server.told[-2000:]
+
+
+def grpc():
+    """Calls and streams of real gRPC, both ways at once, with their trailers and failures."""
+    server = Grpc()
+    with Place(server) as place:
+        status, text = place.bridge.run([GRPC, "ask", str(place.bridge.port), f"a.test:{server.port}", place.trusted], 40)
+        assert status == 0 and b"gRPC works" in text, (status, text.decode())
+        assert [note["path"] for note in place.proxy.notes(3)] == ["/test.Echo/One", "/test.Echo/Fail", "/test.Echo/Chat"]
+    server.stop()
 
 
 def the_key_is_put_in():
@@ -186,4 +210,4 @@ def floods():
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Both", "fields")], sys.argv[3:]))
+    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Grpc", "Both", "fields")], sys.argv[3:]))
