@@ -48,6 +48,7 @@ struct flow {
 	struct buf head; /* the request's, written anew, until there is a connection */
 	struct injection injection;
 	struct vault_ask *ask;
+	unsigned n_lost;         /* connections that have ended before the request was sent */
 	struct inject_scan scan; /* of the request's body */
 	struct buf back;         /* from the server, not parsed yet */
 	struct body request, response;

@@ -59,7 +59,7 @@ static void remember(struct flow *flow, const struct http1_head *head)
 			      http1_find(head, "sec-websocket-key", NULL) == 1;
 	flow->is_close_wanted = head->minor == 0 || http1_has_token(head, "connection", "close");
 	flow->has_answered = flow->is_deaf = false;
-	flow->n_interim = 0;
+	flow->n_interim = flow->n_lost = 0;
 	flow->scan.len = 0;
 	flow->wants_trailers = http1_has_token(head, "te", "trailers");
 }

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { ASK_MS = 10000, STATUS_BAD_GATEWAY = 502, STREAM_QUEUE_MAX_BYTES = 64 << 10, HTTPS_PORT = 443 };
+enum { ASK_MS = 10000, LOST_MAX = 2, STATUS_BAD_GATEWAY = 502, STREAM_QUEUE_MAX_BYTES = 64 << 10 };
 
 static const char no_memory[] = "there is no memory for a connection";
 
@@ -204,8 +204,10 @@ static void on_revealed(void *owner, int result, struct slice value)
 	flow->ask = NULL;
 	if (result < 0) {
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the credential for this host is not there");
+	} else if (!is_connected(flow) && ++flow->n_lost > LOST_MAX) {
+		flow_fail(flow, STATUS_BAD_GATEWAY, "the server broke off");
 	} else if (!is_connected(flow)) {
-		/* The server has closed the kept connection meanwhile. */
+		/* The server has closed it meanwhile, perhaps because it was kept for long. */
 		flow_go(flow);
 	} else if (put_in(flow, value) < 0) {
 		flow_fail(flow, STATUS_BAD_GATEWAY, no_memory);

@@ -127,6 +127,16 @@ def not_to_others():
         assert bad.heads == [] and "credential" not in place.proxy.notes(1)[0]
 
 
+def server_that_hangs_up():
+    """One that ends each connection at once is given up, and is told no key."""
+    hasty = inside.server()
+    hasty.talk = lambda secure: None
+    with Secret(hasty) as place:
+        _, text = place.curl()
+        assert b" 502 " in text and b"the server broke off" in text, text
+        assert hasty.n_connections <= 4, hasty.n_connections
+
+
 def websocket():
     """The upgrade carries the key, and what follows is untouched."""
     def handle(connection, head):
