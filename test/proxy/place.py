@@ -166,10 +166,11 @@ class NameServer:
 
 
 class Server:
-    """Speaks a script to each connection: what to send at once, then one answer for each head that has come."""
+    """Speaks a script to each connection: what to send at once, then one answer for each head that has come.
+    With count, a function that is given what has come, for each of as many as that says."""
 
-    def __init__(self, first=b"", answers=(), then="wait", port=0):
-        self.first, self.answers, self.then = first, list(answers), then
+    def __init__(self, first=b"", answers=(), then="wait", port=0, count=lambda seen: seen.count(b"\r\n\r\n")):
+        self.first, self.answers, self.then, self.count = first, list(answers), then, count
         self.seen = []  # for each connection, what came
         self.changed = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
@@ -183,7 +184,7 @@ class Server:
             threading.Thread(target=self.serve, args=(connection, self.seen[-1]), daemon=True).start()
 
     def serve(self, connection, seen):
-        heads = 0
+        answered = 0
         try:
             connection.sendall(self.first)
             while True:
@@ -193,8 +194,8 @@ class Server:
                 seen += got
                 self.changed.set()
                 self.changed.clear()
-                while heads < seen.count(b"\r\n\r\n") and self.answers:
-                    heads += 1
+                while answered < self.count(seen) and self.answers:
+                    answered += 1
                     connection.sendall(self.answers.pop(0))
                     if not self.answers and self.then == "close":
                         connection.shutdown(socket.SHUT_WR)
