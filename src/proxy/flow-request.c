@@ -2,6 +2,7 @@
 
 #include "proxy/denial.h"
 #include "proxy/http1-write.h"
+#include "proxy/override.h"
 #include "proxy/target.h"
 
 enum { HEAD_MS = 30000, STATUS_BAD = 400 };
@@ -78,10 +79,37 @@ static int write_head(struct flow *flow, const struct http1_head *head, const st
 	return http1_write_request(&flow->head, head, target->path, slice_text(host), &shape);
 }
 
+/* What the record says is the method of the request line, or the one that was denied. */
+static bool judge_request(struct flow *flow, const struct http1_head *head)
+{
+	struct tunnel *tunnel = flow->tunnel;
+	char method[OVERRIDE_METHOD_BYTES];
+	struct judgement judgement;
+	enum parsed parsed;
+	size_t at = 0;
+
+	while ((parsed = override_next(head, &at, method)) == PARSED_OK) {
+		record_set(&tunnel->record.method, slice_text(method));
+		if (!tunnel_judge(tunnel, POLICY_HTTP, &judgement)) {
+			http_deny(tunnel, flow->is_for_head);
+			return false;
+		}
+	}
+	record_set(&tunnel->record.method, head->method);
+	if (parsed == PARSED_BAD) {
+		refuse(flow, STATUS_BAD, "a field asks for a method that is none");
+		return false;
+	}
+	if (!tunnel_judge(tunnel, POLICY_HTTP, &judgement)) {
+		http_deny(tunnel, flow->is_for_head);
+		return false;
+	}
+	return true;
+}
+
 static void take_head(struct flow *flow, const struct http1_head *head, size_t used)
 {
 	struct tunnel *tunnel = flow->tunnel;
-	struct judgement judgement;
 	struct target target;
 	unsigned status;
 	const char *why;
@@ -101,9 +129,9 @@ static void take_head(struct flow *flow, const struct http1_head *head, size_t u
 		return;
 	}
 	record_set(&tunnel->record.path, without_query(target.path));
-	if (!tunnel_judge(tunnel, POLICY_HTTP, &judgement)) {
-		http_deny(tunnel, flow->is_for_head);
-	} else if (write_head(flow, head, &target) < 0) {
+	if (!judge_request(flow, head))
+		return;
+	if (write_head(flow, head, &target) < 0) {
 		refuse(flow, STATUS_BAD, "the request's body has no sound length");
 	} else {
 		tunnel_take(tunnel, used);
