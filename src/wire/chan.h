@@ -22,8 +22,8 @@ enum chan_kind {
 	CHAN_REPLY, /* to the request of that id; code is the HTTP status, 0 if it could not be asked */
 	CHAN_LOST,  /* the session is over; body says why; code 1: the engine closed its end */
 	/* supervisor to keeper */
-	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode. Without
-		      one, KEEPER_PROXY (keeper/keeper.h) */
+	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode.
+		      Without one, KEEPER_PROXY (keeper/keeper.h) */
 	CHAN_DROP, /* end the server of share `id` */
 	/* keeper to supervisor */
 	CHAN_SERVED, /* share `id` has a server, for the first time or again; the descriptor is the channel to
@@ -42,7 +42,10 @@ enum chan_kind {
 	/* supervisor to proxy; descriptors are memory files unless said otherwise. All but PORT may come
 	 * again, and what they bring holds from then on. */
 	CHAN_PROXY_PORT, /* the descriptor is the guest's port; body: the sandbox's name. Last at the start */
-	CHAN_PROXY_POLICY,   /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED */
+	CHAN_PROXY_POLICY, /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED. Without
+			    * a descriptor: there are some that cannot be read, and nothing is allowed until
+			    * they come. Nor is it before each layer has come once.
+			    */
 	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
 	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
 	/* proxy to supervisor */

@@ -35,7 +35,7 @@ def memory_file(text):
 
 
 class Proxy:
-    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True):
+    def __init__(self, program, policy="", sandbox_policy="", dns=None, upstream=None, introduce=True):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel = ours
         self.channel.settimeout(10)
@@ -49,8 +49,7 @@ class Proxy:
         if upstream:
             self.tell("PROXY_UPSTREAM", upstream)
         self.set_policy(policy)
-        if sandbox_policy is not None:
-            self.set_policy(sandbox_policy, layer=1)
+        self.set_policy(sandbox_policy, layer=1)
         near, far = socket.socketpair()
         self.send("PROXY_PORT", b"box", fd=far.fileno())
         far.close()
@@ -82,8 +81,11 @@ class Proxy:
             self.applied.append((number, code, body))
 
     def set_policy(self, text, layer=0):
-        """Gives (0, "") or the error's number and sentence, once the proxy has taken it."""
-        self.tell("PROXY_POLICY", text, number=7, code=layer)
+        """Gives (0, "") or the error's number and sentence, once the proxy has taken it. None: one that cannot be read."""
+        if text is None:
+            self.send("PROXY_POLICY", number=7, code=layer)
+        else:
+            self.tell("PROXY_POLICY", text, number=7, code=layer)
         while not self.applied:
             self.receive()
         return self.applied.pop()[1:]

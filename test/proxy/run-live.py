@@ -76,7 +76,7 @@ def bad_policy_changes_nothing():
         stream = proxy.guest.open(f"a.test:{server.port}".encode())
         assert proxy.guest.wait(lambda: stream.data)
         code, why = proxy.set_policy("allow b.test\nalow c.test\n")
-        assert code != 0 and why.startswith("line 2: "), (code, why)
+        assert code != 0 and why.startswith("the rules for all sandboxes, line 2: "), (code, why)
         stream = proxy.guest.open(f"a.test:{server.port}".encode())
         assert proxy.guest.wait(lambda: stream.data)
 
@@ -87,6 +87,42 @@ def no_policy_denies_everything():
         stream = proxy.guest.open(b"a.test:80")
         proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
         assert proxy.guest.finish(stream) and b"403" in stream.data
+
+
+def bad_policy_at_the_start():
+    """Rules that were never read might deny anything: whatever the others allow is denied until they come."""
+    server = Server(answers=[NO_CONTENT])
+    rules = f"allow a.test:{server.port}\n" + LOCAL
+    for layers in ((rules, "deny\n"), ("deny\n", rules)):
+        with Proxy(program, *layers, dns=NameServer(NAMES)) as proxy:
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.finish(stream) and b"the rules cannot be read" in stream.data, stream.data
+            proxy.set_policy("", layer=layers.index("deny\n"))
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.wait(lambda: stream.data == NO_CONTENT), stream.data
+            server.answers = [NO_CONTENT]
+
+
+def policy_is_lost():
+    """Rules that cannot be read any more: everything is denied, what is open ends, until they can be read again."""
+    server = Server(first=b"hello")
+    rules = f"allow a.test:{server.port} tcp\n" + LOCAL
+    for lost in (0, 1):
+        with Proxy(program, rules, dns=NameServer(NAMES)) as proxy:
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            assert proxy.guest.wait(lambda: stream.data)
+            assert proxy.set_policy(None, layer=lost) == (0, "")
+            assert proxy.guest.finish(stream, 1) and stream.reset
+            assert proxy.set_policy("deny b.test\n", layer=1 - lost) == (0, "")
+            proxy.set_policy((rules, "")[1 - lost], layer=1 - lost)
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.finish(stream) and b"the rules cannot be read" in stream.data, stream.data
+            assert proxy.set_policy((rules, "")[lost], layer=lost) == (0, "")
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            assert proxy.guest.wait(lambda: stream.data == b"hello"), stream.data
 
 
 def layers_deny_beats_allow():
