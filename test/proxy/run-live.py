@@ -171,6 +171,77 @@ def resolver_is_silent():
         assert proxy.guest.finish(hanging, 15) and b"502" in hanging.data, hanging.data
 
 
+def resolver_lies():
+    """Answers that are cut off, garbage, of another question or name, or endless: none of them leads anywhere, and nothing breaks."""
+    lies = [
+        lambda answer: b"",
+        lambda answer: b"\xff" * 600,
+        lambda answer: answer[:-3],
+        lambda answer: bytes([answer[0] ^ 1]) + answer[1:],
+        lambda answer: answer[:13] + b"X" + answer[14:],
+        lambda answer: answer[:6] + b"\xff\xff" + answer[8:],
+        lambda answer: answer[:12] + b"\xc0\x0c" * 200,  # a name that points to itself
+    ]
+    names = [f"lie{number}.test" for number in range(len(lies))]
+    dns = NameServer({**NAMES, **{name: ["127.0.0.1"] for name in names}})
+    whole = dns.answer
+    dns.answer = lambda query: lies[query[16] - ord("0")](whole(query)) if query[13:16] == b"lie" else whole(query)
+    server = Server(answers=[NO_CONTENT] * 9)
+    with Proxy(program, f"allow *.test:{server.port}\n" + LOCAL, dns=dns) as proxy:
+        lied_to = []
+        for name in names:
+            lied_to.append(proxy.guest.open(f"{name}:{server.port}".encode()))
+            proxy.guest.write(lied_to[-1], get(server.port, name=name))
+        stream = proxy.guest.open(f"a.test:{server.port}".encode())
+        proxy.guest.write(stream, get(server.port))
+        assert proxy.guest.wait(lambda: stream.data == NO_CONTENT), stream.data
+        for number, stream in enumerate(lied_to):
+            assert proxy.guest.finish(stream, 15) and b"502" in stream.data, (number, stream.data)
+    assert not any(b"lie" in seen for seen in server.seen), server.seen
+
+
+def many_addresses():
+    """A name with more addresses than anybody needs: a few are tried, and memory does not grow."""
+    dns = NameServer({"a.test": [f"127.0.1.{n}" for n in range(1, 255)]})
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with Proxy(program, f"allow a.test:{port}\n" + LOCAL, dns=dns) as proxy:
+        stream = proxy.guest.open(f"a.test:{port}".encode())
+        proxy.guest.write(stream, get(port))
+        assert proxy.guest.finish(stream) and b"502" in stream.data, stream.data
+
+
+def nobody_answers():
+    """A server that takes no connection: it is given up in time, said so, and revoked meanwhile like any other."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        for client in first, second:  # what follows finds the queue full
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        rules = f"allow a.test:{port}\nallow b.test:{port}\n" + LOCAL
+        with Proxy(program, rules, dns=NameServer(NAMES)) as proxy:
+            begin = time.monotonic()
+            waiting, revoked = (proxy.guest.open(f"{name}.test:{port}".encode()) for name in "ab")
+            proxy.guest.write(waiting, get(port))
+            proxy.guest.write(revoked, get(port, name="b.test"))
+            assert not proxy.guest.wait(lambda: revoked.ended, 0.5)
+            proxy.set_policy("deny b.test\n" + rules)
+            assert proxy.guest.finish(revoked, 1), "it was not revoked"
+            assert proxy.guest.finish(waiting, 15) and b"nobody answered in time" in waiting.data, waiting.data
+            assert time.monotonic() - begin < 13
+
+
+def endless_head():
+    """Requests whose heads have no end, in one field or many, are refused at a limit."""
+    for more in (b"x" * 70000, b"A: b\r\n" * 12000):
+        with Proxy(program, "allow a.test\n", dns=NameServer(NAMES)) as proxy:
+            stream = proxy.guest.open(b"a.test:80")
+            proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: a.test\r\nX: " + more)
+            assert proxy.guest.finish(stream) and b"400 Bad Request" in stream.data, (stream.data, stream.reset)
+
+
 def other_family_is_late():
     """The addresses of one family do not wait for a server that never answers for the other."""
     dns = NameServer(NAMES)
