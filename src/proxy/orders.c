@@ -63,9 +63,10 @@ static void on_ready(unsigned version)
 	orders.is_ready = true;
 }
 
-static void on_gone(void)
+static void on_failed(int error)
 {
-	leave(EXIT_SUCCESS);
+	log_line("the guest's port fails: %s", strerror(-error));
+	leave(EXIT_FAILURE);
 }
 
 /* ---- from the supervisor ---- */
@@ -175,7 +176,7 @@ static void take_policy(struct proxy *proxy, const struct chan_message *message,
 
 static int take_port(struct proxy *proxy, const struct chan_message *message, int fd)
 {
-	static const struct session_ops ops = {.on_ready = on_ready, .on_gone = on_gone};
+	static const struct session_ops ops = {.on_ready = on_ready, .on_failed = on_failed};
 
 	if (proxy->session || fd < 0 || message->body_len >= sizeof(proxy->sandbox))
 		return -EBADMSG;

@@ -50,7 +50,8 @@ static int begin(struct session *session)
 	return port_append_hello(&session->out, session->nonce);
 }
 
-static void end(struct session *session)
+/* An engine that has closed its end, or has ended, needs no other session. */
+static void end(struct session *session, int error)
 {
 	if (session->is_gone)
 		return;
@@ -59,7 +60,8 @@ static void end(struct session *session)
 	uv_prepare_stop(&session->prepare);
 	h2_free(session->h2);
 	session->h2 = NULL;
-	session->ops->on_gone();
+	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
+		session->ops->on_failed(error);
 }
 
 static void on_port(uv_poll_t *poll, int status, int events);
@@ -95,7 +97,7 @@ static void write_out(struct session *session)
 		count = r < 0 ? r : session->out.len > 0 ? buf_write_fd(&session->out, session->fd) : 0;
 	} while (count > 0);
 	if (count < 0 && count != -EAGAIN)
-		end(session);
+		end(session, (int)count);
 	else
 		watch(session, session->out.len > 0);
 }
@@ -133,8 +135,10 @@ static void take(struct session *session)
 		r = h2_feed(session->h2, buf_slice(&session->in));
 		buf_clear(&session->in);
 	}
-	if (r < 0 && begin(session) < 0)
-		end(session);
+	if (r < 0)
+		r = begin(session);
+	if (r < 0)
+		end(session, r);
 }
 
 static void on_port(uv_poll_t *poll, int status, int events)
@@ -142,14 +146,12 @@ static void on_port(uv_poll_t *poll, int status, int events)
 	struct session *session = poll->data;
 	ssize_t count = 0;
 
-	if (status < 0) {
-		end(session);
-		return;
-	}
+	if (status < 0)
+		events = UV_READABLE; /* which meets the error itself */
 	if (events & UV_READABLE) {
 		count = buf_read_fd(&session->in, session->fd, READ_BYTES);
 		if (count != -EAGAIN && count <= 0) {
-			end(session);
+			end(session, (int)count);
 			return;
 		}
 		take(session);
