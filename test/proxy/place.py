@@ -127,8 +127,8 @@ class Proxy:
 class NameServer:
     """Answers over UDP with the addresses in table: name -> list of addresses, or a function that gives one."""
 
-    def __init__(self, table):
-        self.table = table
+    def __init__(self, table, ttl=0):
+        self.table, self.ttl = table, ttl
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
@@ -161,7 +161,7 @@ class NameServer:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             if kind == (28 if family == socket.AF_INET6 else 1):
                 octets = socket.inet_pton(family, address)
-                records += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(octets)) + octets
+                records += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, self.ttl, len(octets)) + octets
                 count += 1
         flags = 0x8180 if found is not None else 0x8183
         return query[:2] + struct.pack(">HHHHH", flags, 1, count, 0, 0) + query[12 : at + 5] + records

@@ -158,6 +158,30 @@ def rebinding():
             answers.pop(0)
 
 
+def answers_are_kept():
+    """A name is not asked for again while its answer holds; its addresses are judged each time, and new settings begin anew."""
+    server = Server(answers=[NO_CONTENT] * 9)
+    rules = f"allow a.test:{server.port}\n"
+    for ttl, asked in ((0, 2), (30, 1), (1 << 31, 2)):  # the last is no sound number: RFC 2181, 8
+        dns = NameServer(NAMES, ttl)
+        with Proxy(program, rules + LOCAL, dns=dns) as proxy:
+            for wanted in b"204", b"204", b"403":
+                if wanted == b"403":
+                    proxy.set_policy(rules)
+                stream = proxy.guest.open(f"a.test:{server.port}".encode())
+                proxy.guest.write(stream, get(server.port))
+                proxy.guest.end(stream)
+                assert proxy.guest.finish(stream) and wanted in stream.data, (ttl, stream.data)
+            before = [kind for _, kind in dns.asked].count(1)
+            assert before == asked + (asked > 1), (ttl, dns.asked)
+            proxy.tell("PROXY_RESOLVER", f"nameserver 127.0.0.1:{dns.port}\n")
+            proxy.set_policy(rules)  # which is answered
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.finish(stream)
+            assert [kind for _, kind in dns.asked].count(1) == before + 1, (ttl, dns.asked)
+
+
 def resolver_is_silent():
     """A resolver that hangs: the connection fails in time, and says why; others go on meanwhile."""
     dns = NameServer({"a.test": ["127.0.0.1"], "b.test": ["silence"], "hang.test": "silence"})
