@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { READ_BYTES = 256 << 10, PENDING_MAX_BYTES = 256 << 10 };
+enum {
+	READ_BYTES = 256 << 10,
+	PENDING_MAX_BYTES = 256 << 10,
+	ANSWER_MS = 1000, /* for the answer to a HELLO, once the guest says anything */
+};
 
 /* Programs that give up connections are no attack, a thousand a second and more are. */
 static const struct h2_limits limits = {.streams = TUNNELS_MAX,
@@ -19,6 +23,7 @@ static const struct h2_limits limits = {.streams = TUNNELS_MAX,
 struct session {
 	struct proxy *proxy;
 	uv_poll_t poll;
+	uv_timer_t timer;     /* for the answer */
 	uv_prepare_t prepare; /* before the loop waits: one write for all that a turn has queued */
 	const struct session_ops *ops;
 	struct h2 *h2; /* NULL before the guest has answered */
@@ -45,6 +50,7 @@ static int begin(struct session *session)
 {
 	h2_free(session->h2);
 	session->h2 = NULL;
+	uv_timer_stop(&session->timer);
 	if (getrandom(session->nonce, sizeof(session->nonce), 0) != sizeof(session->nonce))
 		return -EIO;
 	return port_append_hello(&session->out, session->nonce);
@@ -58,6 +64,7 @@ static void end(struct session *session, int error)
 	session->is_gone = true;
 	uv_poll_stop(&session->poll);
 	uv_prepare_stop(&session->prepare);
+	uv_timer_stop(&session->timer);
 	h2_free(session->h2);
 	session->h2 = NULL;
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
@@ -110,6 +117,18 @@ static void on_prepare(uv_prepare_t *prepare)
 		write_out(session);
 }
 
+/* What was queued is cut off: the padding of a HELLO is longer than the rest of any packet. */
+static void on_no_answer(uv_timer_t *timer)
+{
+	struct session *session = timer->data;
+	int r;
+
+	buf_clear(&session->out);
+	r = begin(session);
+	if (r < 0)
+		end(session, r);
+}
+
 static int find_answer(struct session *session)
 {
 	uint8_t version = 0;
@@ -118,8 +137,15 @@ static int find_answer(struct session *session)
 	int r;
 
 	buf_drop(&session->in, used);
+	/* A HELLO is lost with the program that has not read it, and the next one begins by breaking a
+	 * session. */
+	if (parsed != PARSED_OK && !uv_is_active((uv_handle_t *)&session->timer))
+		uv_timer_start(&session->timer, on_no_answer, ANSWER_MS, 0);
+	if (parsed != PARSED_OK)
+		return 0;
+	uv_timer_stop(&session->timer);
 	/* A guest program of another version is heard no more: there is nothing to say to it. */
-	if (parsed != PARSED_OK || version != PORT_VERSION)
+	if (version != PORT_VERSION)
 		return 0;
 	r = h2_new_server_limited(&stream_ops, session, &limits, &session->h2);
 	if (r == 0)
@@ -170,13 +196,14 @@ int session_new(struct proxy *proxy, int fd, const struct session_ops *ops, stru
 		r = uv_poll_init(&proxy->loop, &session->poll, fd);
 	}
 	r = r < 0 ? r : uv_prepare_init(&proxy->loop, &session->prepare);
+	r = r < 0 ? r : uv_timer_init(&proxy->loop, &session->timer);
 	r = r < 0 ? r : begin(session);
 	if (r < 0) {
 		close(fd);
 		free(session);
 		return r;
 	}
-	session->poll.data = session->prepare.data = session;
+	session->poll.data = session->prepare.data = session->timer.data = session;
 	uv_prepare_start(&session->prepare, on_prepare);
 	uv_poll_start(&session->poll, UV_READABLE, on_port);
 	*ret = session;

@@ -474,6 +474,30 @@ def garbage_on_the_port():
             works(proxy)
 
 
+def a_hello_is_lost():
+    """A program that ends with a HELLO unread: the next one breaks the session that it does not know, and gets another."""
+    with Proxy(program, "allow a.test\n", dns=NameServer(NAMES)) as proxy:
+        hellos = proxy.guest.n_hellos
+        proxy.guest.hears_hellos = False
+        proxy.guest.send(b"\xff" * 1000)
+        while proxy.guest.pump(0.2):
+            pass
+        proxy.guest.hears_hellos = True
+        proxy.guest.send(b"\xff" * 24000)
+        assert proxy.guest.wait(lambda: proxy.guest.n_hellos > hellos, 5), "no new handshake"
+        works(proxy)
+
+
+def garbage_without_end():
+    """A guest that writes and never reads: the handshakes that it does not take need no memory."""
+    with Proxy(program, "allow a.test\n", dns=NameServer(NAMES)) as proxy:
+        before = memory_kib(proxy)
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            proxy.guest.send(b"\xff" * 65536)
+        assert memory_kib(proxy) - before < 4096, memory_kib(proxy) - before
+
+
 def pseudo_header_injection():
     """Case 46: an authority with a line's end, a second one, a path beside CONNECT: the stream is refused."""
     bad = [
