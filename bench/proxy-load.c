@@ -449,12 +449,12 @@ static void session_event(uint32_t events)
 	flush_session();
 }
 
-static void send_text(int chan, enum chan_kind kind, const char *text)
+static void send_rules(int chan, enum proxy_layer layer, const char *text)
 {
 	int fd = memfd_create("text", 0);
 
 	if (fd < 0 || fd_write_all(fd, slice_text(text)) < 0 ||
-	    chan_send(chan, kind, 0, 0, slice_text(""), fd) < 0)
+	    chan_send(chan, CHAN_PROXY_POLICY, 0, layer, slice_text(""), fd) < 0)
 		die("channel");
 	close(fd);
 }
@@ -487,7 +487,8 @@ static void start_sbx(const char *program)
 	close(chan[1]);
 	snprintf(rules, sizeof(rules), "allow 127.0.0.1:%u%s\n", load.port,
 		 load.task == REQUESTS ? "" : " tcp");
-	send_text(chan[0], CHAN_PROXY_POLICY, rules);
+	send_rules(chan[0], PROXY_LAYER_GLOBAL, rules);
+	send_rules(chan[0], PROXY_LAYER_SANDBOX, "");
 	if (chan_send(chan[0], CHAN_PROXY_PORT, 0, 0, slice_text("bench"), port[1]) < 0)
 		die("channel");
 	close(port[1]);

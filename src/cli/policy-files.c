@@ -132,6 +132,15 @@ void policy_all_done(struct policy_all *all)
 	policy_done(&all->policy);
 }
 
+void policy_warn(const struct paths *paths, const char *sandbox)
+{
+	auto_policy_all struct policy_all all = POLICY_ALL_NONE;
+	struct err err;
+
+	if (policy_all_load(paths, sandbox, &all, &err) < 0)
+		log_line("%s; until that is mended, '%s' reaches nothing", err.text, sandbox);
+}
+
 /* ---- telling ---- */
 
 static int memory_of(struct slice text, struct err *err)

@@ -51,6 +51,9 @@ struct policy_all {
 
 int policy_all_load(const struct paths *paths, const char *sandbox, struct policy_all *ret, struct err *err);
 void policy_all_done(struct policy_all *all);
+
+/* Says on standard error where the rules cannot be read: a sandbox that starts then reaches nothing. */
+void policy_warn(const struct paths *paths, const char *sandbox);
 #define POLICY_ALL_NONE ((struct policy_all){.global = {.dir = -1}, .own = {.dir = -1}})
 #define auto_policy_all __attribute__((cleanup(policy_all_done)))
 

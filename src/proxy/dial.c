@@ -374,10 +374,15 @@ static int find_addresses(struct dial *dial, const struct host *host)
 	static const struct in6_addr local[] = {
 		{.s6_addr = {[15] = 1}}, {.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}}};
 
+	struct in6_addr known[RESOLVE_ADDRESSES_MAX];
+	size_t n_known = host->is_address ? 0 : resolver_known(dial->proxy->resolver, host->text, known);
+
 	if (host->is_address)
 		go(dial, &host->address, 1);
 	else if (host_is_local(host))
 		go(dial, local, array_len(local));
+	else if (n_known > 0)
+		go(dial, known, n_known);
 	else
 		return lookup_start(dial->proxy->resolver, host->text, on_lookup, dial, &dial->lookup);
 	return 0;

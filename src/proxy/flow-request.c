@@ -3,6 +3,7 @@
 #include "proxy/denial.h"
 #include "proxy/http1-write.h"
 #include "proxy/http2-head.h"
+#include "proxy/override.h"
 #include "proxy/target.h"
 
 enum { HEAD_MS = 30000, STATUS_BAD = 400, HTTP_PORT = 80, HTTPS_PORT = 443 };
@@ -102,10 +103,38 @@ static int pass_on(struct flow *flow, struct http1_head *head, struct target *ta
 	return write_head(flow, head, target);
 }
 
+/* What the record says is the method of the request line, or the one that was denied. */
+static bool judge_request(struct flow *flow, const struct http1_head *head)
+{
+	struct tunnel *tunnel = flow->tunnel;
+	char method[OVERRIDE_METHOD_BYTES];
+	enum policy_protocol protocol = flow->is_secure ? POLICY_TLS : POLICY_HTTP;
+	struct judgement judgement;
+	enum parsed parsed;
+	size_t at = 0;
+
+	while ((parsed = override_next(head, &at, method)) == PARSED_OK) {
+		record_set(&tunnel->record.method, slice_text(method));
+		if (!tunnel_judge(tunnel, protocol, &judgement)) {
+			http_deny(tunnel, flow->is_for_head);
+			return false;
+		}
+	}
+	record_set(&tunnel->record.method, head->method);
+	if (parsed == PARSED_BAD) {
+		refuse(flow, STATUS_BAD, "a field asks for a method that is none");
+		return false;
+	}
+	if (!tunnel_judge(tunnel, protocol, &judgement)) {
+		http_deny(tunnel, flow->is_for_head);
+		return false;
+	}
+	return true;
+}
+
 static void take_head(struct flow *flow, struct http1_head *head, size_t used)
 {
 	struct tunnel *tunnel = flow->tunnel;
-	struct judgement judgement;
 	struct target target;
 	unsigned status;
 	const char *why;
@@ -125,10 +154,9 @@ static void take_head(struct flow *flow, struct http1_head *head, size_t used)
 		return;
 	}
 	record_set(&tunnel->record.path, without_query(target.path));
-	if (!tunnel_judge(tunnel, flow->is_secure ? POLICY_TLS : POLICY_HTTP, &judgement)) {
-		http_deny(tunnel, flow->is_for_head);
-	} else if (inject_leaks(&tunnel->proxy->inject, &tunnel->name, flow->is_secure ? tunnel->port : 0,
-				head)) {
+	if (!judge_request(flow, head))
+		return;
+	if (inject_leaks(&tunnel->proxy->inject, &tunnel->name, flow->is_secure ? tunnel->port : 0, head)) {
 		flow_deny(flow, leak);
 	} else if (pass_on(flow, head, &target) < 0) {
 		refuse(flow, STATUS_BAD, "the request's body has no sound length");

@@ -20,6 +20,7 @@ struct orders {
 	uv_poll_t poll;
 	uv_prepare_t prepare;
 	struct buf rules[PROXY_LAYERS];
+	bool is_known[PROXY_LAYERS];
 	bool waits_to_write, is_ready;
 };
 
@@ -63,9 +64,10 @@ static void on_ready(unsigned version)
 	orders.is_ready = true;
 }
 
-static void on_gone(void)
+static void on_failed(int error)
 {
-	leave(EXIT_SUCCESS);
+	log_line("the guest's port fails: %s", strerror(-error));
+	leave(EXIT_FAILURE);
 }
 
 /* ---- from the supervisor ---- */
@@ -87,13 +89,45 @@ static int parse_layers(const struct buf *global, const struct buf *sandbox, str
 	return r < 0 ? r : policy_parse(buf_slice(sandbox), "sandbox", ret, error);
 }
 
+static bool has_all_layers(void)
+{
+	for (size_t i = 0; i < PROXY_LAYERS; i++)
+		if (!orders.is_known[i])
+			return false;
+	return true;
+}
+
+/* Takes the policy. A layer that is not known might deny anything. */
+static void put_in_force(struct proxy *proxy, struct policy *policy)
+{
+	policy_done(&proxy->policy);
+	proxy->has_policy = has_all_layers();
+	if (proxy->has_policy) {
+		proxy->policy = *policy;
+	} else {
+		policy_done(policy);
+		policy_init(&proxy->policy);
+	}
+	tunnels_judge(proxy);
+}
+
+static void lose_layer(struct proxy *proxy, uint32_t layer)
+{
+	struct policy none;
+
+	orders.is_known[layer] = false;
+	buf_clear(&orders.rules[layer]);
+	policy_init(&none);
+	put_in_force(proxy, &none);
+}
+
 /* All or nothing: a text that is bad leaves the policy as it was. */
 static int set_policy(struct proxy *proxy, uint32_t layer, int fd, struct policy_error *error)
 {
 	struct policy policy;
 	auto_buf struct buf text = {0};
 	const struct buf *rules[PROXY_LAYERS] = {&orders.rules[0], &orders.rules[1]};
-	int r = layer < PROXY_LAYERS ? read_text(fd, POLICY_TEXT_MAX_BYTES, &text) : -EINVAL;
+	int r = read_text(fd, POLICY_TEXT_MAX_BYTES, &text);
 
 	if (r < 0) {
 		snprintf(error->text, sizeof(error->text), "the rules cannot be read: %s", strerror(-r));
@@ -106,31 +140,44 @@ static int set_policy(struct proxy *proxy, uint32_t layer, int fd, struct policy
 		policy_done(&policy);
 		return r;
 	}
-	policy_done(&proxy->policy);
-	proxy->policy = policy;
 	buf_done(&orders.rules[layer]);
 	orders.rules[layer] = text;
 	buf_init(&text);
-	tunnels_judge(proxy);
+	orders.is_known[layer] = true;
+	put_in_force(proxy, &policy);
 	return 0;
 }
 
 static void take_policy(struct proxy *proxy, const struct chan_message *message, int fd)
 {
+	static const char *const names[PROXY_LAYERS] = {
+		[PROXY_LAYER_GLOBAL] = "the rules for all sandboxes",
+		[PROXY_LAYER_SANDBOX] = "the sandbox's own rules",
+	};
 	struct policy_error error = {.text = ""};
-	char why[sizeof(error.text) + 32] = "";
-	int r = set_policy(proxy, message->code, fd, &error);
+	char why[sizeof(error.text) + 64] = "";
+	int r = 0;
 
-	if (r < 0 && error.line > 0)
-		snprintf(why, sizeof(why), "line %u: %s", error.line, error.text);
-	else if (r < 0)
-		snprintf(why, sizeof(why), "%s", error.text[0] ? error.text : strerror(-r));
+	if (message->code >= PROXY_LAYERS) {
+		r = -EINVAL;
+		snprintf(why, sizeof(why), "there are no such rules");
+	} else if (fd < 0) {
+		lose_layer(proxy, message->code);
+	} else {
+		r = set_policy(proxy, message->code, fd, &error);
+		if (r < 0 && error.line > 0)
+			snprintf(why, sizeof(why), "%s, line %u: %s", names[message->code], error.line,
+				 error.text);
+		else if (r < 0)
+			snprintf(why, sizeof(why), "%s: %s", names[message->code],
+				 error.text[0] ? error.text : strerror(-r));
+	}
 	(void)chan_send(PROXY_CHANNEL_FD, CHAN_PROXY_APPLIED, message->id, (uint32_t)-r, slice_text(why), -1);
 }
 
 static int take_port(struct proxy *proxy, const struct chan_message *message, int fd)
 {
-	static const struct session_ops ops = {.on_ready = on_ready, .on_gone = on_gone};
+	static const struct session_ops ops = {.on_ready = on_ready, .on_failed = on_failed};
 
 	if (proxy->session || fd < 0 || message->body_len >= sizeof(proxy->sandbox))
 		return -EBADMSG;

@@ -11,7 +11,8 @@ enum { PROXY_SANDBOX_BYTES = 64 };
 
 struct proxy {
 	uv_loop_t loop;
-	struct policy policy; /* nothing is allowed before there is one */
+	struct policy policy; /* empty while has_policy is not set */
+	bool has_policy;      /* all its layers are known */
 	struct upstream upstream;
 	struct inject inject;
 	struct resolver *resolver;

@@ -7,6 +7,7 @@
 #include "proxy/resolve.h"
 
 #include "base/buf.h"
+#include "proxy/known-names.h"
 #include "proxy/resolver-text.h"
 
 #include <ares.h>
@@ -27,6 +28,7 @@ struct resolver {
 	struct watched *watched; /* c-ares' sockets */
 	struct question *questions;
 	unsigned n_questions;
+	struct known_names known;
 };
 
 struct watched {
@@ -43,6 +45,7 @@ struct question {
 	struct lookup *lookups;
 	struct in6_addr addresses[RESOLVE_ADDRESSES_MAX];
 	size_t count;
+	uint64_t for_ms;   /* how long all that was found may be kept */
 	unsigned pending;  /* families, and the timer itself */
 	int status;        /* of the last family that failed */
 	bool is_cancelled; /* to be asked again */
@@ -211,6 +214,10 @@ static void answer(struct question *question)
 	const char *why = question->count > 0 ? NULL : ares_strerror(question->status);
 
 	remove_question(question);
+	/* Half an answer is good for those who wait. */
+	if (question->pending == 0)
+		known_names_add(&question->resolver->known, question->name, question->addresses,
+				question->count, uv_now(question->resolver->loop), question->for_ms);
 	while (question->lookups) {
 		lookup_done done = question->lookups->done;
 		void *owner = question->lookups->owner;
@@ -245,6 +252,25 @@ static void take_address(struct question *question, const struct ares_addrinfo_n
 	}
 }
 
+static void keep_shorter(struct question *question, int ttl_s)
+{
+	uint64_t for_ms = ttl_s > 0 ? (uint64_t)ttl_s * 1000 : 0;
+
+	if (for_ms < question->for_ms)
+		question->for_ms = for_ms;
+}
+
+static void take_answer(struct question *question, struct ares_addrinfo *found)
+{
+	for (const struct ares_addrinfo_cname *cname = found->cnames; cname; cname = cname->next)
+		keep_shorter(question, cname->ttl);
+	for (const struct ares_addrinfo_node *node = found->nodes; node; node = node->ai_next) {
+		keep_shorter(question, node->ai_ttl);
+		take_address(question, node);
+	}
+	ares_freeaddrinfo(found);
+}
+
 static void on_family(void *data, int status, int timeouts, struct ares_addrinfo *found)
 {
 	struct question *question = data;
@@ -254,10 +280,8 @@ static void on_family(void *data, int status, int timeouts, struct ares_addrinfo
 	if (status != ARES_SUCCESS)
 		question->status = status;
 	question->is_cancelled = question->is_cancelled || (status == ARES_ECANCELLED && question->link);
-	for (const struct ares_addrinfo_node *node = found ? found->nodes : NULL; node; node = node->ai_next)
-		take_address(question, node);
 	if (found)
-		ares_freeaddrinfo(found);
+		take_answer(question, found);
 	if (!question->link && question->pending == 0)
 		uv_close((uv_handle_t *)&question->timer, free_question);
 	else if (question->link && !question->is_cancelled && (question->count > 0 || question->pending == 0))
@@ -271,6 +295,7 @@ static void ask(struct question *question)
 
 	question->pending = array_len(families);
 	question->count = 0;
+	question->for_ms = KNOWN_NAME_MAX_MS;
 	question->is_cancelled = false;
 	uv_timer_stop(&question->timer);
 	for (size_t i = 0; i < array_len(families); i++) {
@@ -291,6 +316,7 @@ int resolver_configure(struct resolver *resolver, struct slice text)
 
 	if (r < 0)
 		return r;
+	known_names_clear(&resolver->known);
 	ares_cancel(resolver->channel);
 	r = ares_set_servers_ports_csv(resolver->channel, buf_text(&servers)) == ARES_SUCCESS ? 0 : -EINVAL;
 	for (struct question *question = resolver->questions; question; question = next) {
@@ -336,6 +362,16 @@ static struct question *find_question(struct resolver *resolver, const char *nam
 	while (question && strcmp(question->name, name) != 0)
 		question = question->next;
 	return question;
+}
+
+size_t resolver_known(const struct resolver *resolver, const char *name,
+		      struct in6_addr ret_addresses[RESOLVE_ADDRESSES_MAX])
+{
+	const struct known_name *known = known_names_find(&resolver->known, name, uv_now(resolver->loop));
+
+	if (known)
+		memcpy(ret_addresses, known->addresses, known->count * sizeof(*ret_addresses));
+	return known ? known->count : 0;
 }
 
 int lookup_start(struct resolver *resolver, const char *name, lookup_done done, void *owner,

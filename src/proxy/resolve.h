@@ -23,6 +23,11 @@ int resolver_new(uv_loop_t *loop, struct resolver **ret);
 /* From now on asks the servers in that text of resolv.conf(5). Look-ups that are under way are asked anew. */
 int resolver_configure(struct resolver *resolver, struct slice text);
 
+/* How many addresses of the name are known still, from an answer that came lately; 0: it has to be looked up.
+ */
+size_t resolver_known(const struct resolver *resolver, const char *name,
+		      struct in6_addr ret_addresses[RESOLVE_ADDRESSES_MAX]);
+
 int lookup_start(struct resolver *resolver, const char *name, lookup_done done, void *owner,
 		 struct lookup **ret);
 void lookup_cancel(struct lookup *lookup);

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { READ_BYTES = 256 << 10, PENDING_MAX_BYTES = 256 << 10 };
+enum {
+	READ_BYTES = 256 << 10,
+	PENDING_MAX_BYTES = 256 << 10,
+	ANSWER_MS = 1000, /* for the answer to a HELLO, once the guest says anything */
+};
 
 /* Programs that give up connections are no attack, a thousand a second and more are. */
 static const struct h2_limits limits = {.streams = TUNNELS_MAX,
@@ -19,6 +23,7 @@ static const struct h2_limits limits = {.streams = TUNNELS_MAX,
 struct session {
 	struct proxy *proxy;
 	uv_poll_t poll;
+	uv_timer_t timer;     /* for the answer */
 	uv_prepare_t prepare; /* before the loop waits: one write for all that a turn has queued */
 	const struct session_ops *ops;
 	struct h2 *h2; /* NULL before the guest has answered */
@@ -45,21 +50,25 @@ static int begin(struct session *session)
 {
 	h2_free(session->h2);
 	session->h2 = NULL;
+	uv_timer_stop(&session->timer);
 	if (getrandom(session->nonce, sizeof(session->nonce), 0) != sizeof(session->nonce))
 		return -EIO;
 	return port_append_hello(&session->out, session->nonce);
 }
 
-static void end(struct session *session)
+/* An engine that has closed its end, or has ended, needs no other session. */
+static void end(struct session *session, int error)
 {
 	if (session->is_gone)
 		return;
 	session->is_gone = true;
 	uv_poll_stop(&session->poll);
 	uv_prepare_stop(&session->prepare);
+	uv_timer_stop(&session->timer);
 	h2_free(session->h2);
 	session->h2 = NULL;
-	session->ops->on_gone();
+	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
+		session->ops->on_failed(error);
 }
 
 static void on_port(uv_poll_t *poll, int status, int events);
@@ -95,7 +104,7 @@ static void write_out(struct session *session)
 		count = r < 0 ? r : session->out.len > 0 ? buf_write_fd(&session->out, session->fd) : 0;
 	} while (count > 0);
 	if (count < 0 && count != -EAGAIN)
-		end(session);
+		end(session, (int)count);
 	else
 		watch(session, session->out.len > 0);
 }
@@ -108,6 +117,18 @@ static void on_prepare(uv_prepare_t *prepare)
 		write_out(session);
 }
 
+/* What was queued is cut off: the padding of a HELLO is longer than the rest of any packet. */
+static void on_no_answer(uv_timer_t *timer)
+{
+	struct session *session = timer->data;
+	int r;
+
+	buf_clear(&session->out);
+	r = begin(session);
+	if (r < 0)
+		end(session, r);
+}
+
 static int find_answer(struct session *session)
 {
 	uint8_t version = 0;
@@ -116,8 +137,15 @@ static int find_answer(struct session *session)
 	int r;
 
 	buf_drop(&session->in, used);
+	/* A HELLO is lost with the program that has not read it, and the next one begins by breaking a
+	 * session. */
+	if (parsed != PARSED_OK && !uv_is_active((uv_handle_t *)&session->timer))
+		uv_timer_start(&session->timer, on_no_answer, ANSWER_MS, 0);
+	if (parsed != PARSED_OK)
+		return 0;
+	uv_timer_stop(&session->timer);
 	/* A guest program of another version is heard no more: there is nothing to say to it. */
-	if (parsed != PARSED_OK || version != PORT_VERSION)
+	if (version != PORT_VERSION)
 		return 0;
 	r = h2_new_server_limited(&stream_ops, session, &limits, &session->h2);
 	if (r == 0)
@@ -133,8 +161,10 @@ static void take(struct session *session)
 		r = h2_feed(session->h2, buf_slice(&session->in));
 		buf_clear(&session->in);
 	}
-	if (r < 0 && begin(session) < 0)
-		end(session);
+	if (r < 0)
+		r = begin(session);
+	if (r < 0)
+		end(session, r);
 }
 
 static void on_port(uv_poll_t *poll, int status, int events)
@@ -142,14 +172,12 @@ static void on_port(uv_poll_t *poll, int status, int events)
 	struct session *session = poll->data;
 	ssize_t count = 0;
 
-	if (status < 0) {
-		end(session);
-		return;
-	}
+	if (status < 0)
+		events = UV_READABLE; /* which meets the error itself */
 	if (events & UV_READABLE) {
 		count = buf_read_fd(&session->in, session->fd, READ_BYTES);
 		if (count != -EAGAIN && count <= 0) {
-			end(session);
+			end(session, (int)count);
 			return;
 		}
 		take(session);
@@ -168,13 +196,14 @@ int session_new(struct proxy *proxy, int fd, const struct session_ops *ops, stru
 		r = uv_poll_init(&proxy->loop, &session->poll, fd);
 	}
 	r = r < 0 ? r : uv_prepare_init(&proxy->loop, &session->prepare);
+	r = r < 0 ? r : uv_timer_init(&proxy->loop, &session->timer);
 	r = r < 0 ? r : begin(session);
 	if (r < 0) {
 		close(fd);
 		free(session);
 		return r;
 	}
-	session->poll.data = session->prepare.data = session;
+	session->poll.data = session->prepare.data = session->timer.data = session;
 	uv_prepare_start(&session->prepare, on_prepare);
 	uv_poll_start(&session->poll, UV_READABLE, on_port);
 	*ret = session;

@@ -265,6 +265,9 @@ bool tunnel_judge(struct tunnel *tunnel, enum policy_protocol protocol, struct j
 	tunnel->is_recording = true;
 	tunnel->record.protocol = names[protocol];
 	tunnel->record.is_denied = !tunnel->is_judged;
+	if (!tunnel->proxy->has_policy)
+		tunnel->record.reason =
+			"nothing is allowed while the rules cannot be read; 'sbx policy ls' says why";
 	record_set(&tunnel->record.rule, ret->rule ? slice_text(ret->rule) : slice_of(NULL, 0));
 	return tunnel->is_judged;
 }

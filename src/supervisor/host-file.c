@@ -35,7 +35,8 @@ int host_file_read(struct host_file *file)
 	int r = read_now(file, &fresh);
 
 	buf_clear(&file->last);
-	return r < 0 ? r : buf_append(&file->last, buf_slice(&fresh));
+	file->status = r < 0 ? r : buf_append(&file->last, buf_slice(&fresh));
+	return file->status;
 }
 
 static void on_event(uv_fs_event_t *watch, const char *name, int events, int status)
@@ -43,10 +44,17 @@ static void on_event(uv_fs_event_t *watch, const char *name, int events, int sta
 	struct host_file *file = watch->data;
 	auto_buf struct buf fresh = {0};
 
-	(void)name, (void)events, (void)status;
-	if (read_now(file, &fresh) < 0)
+	const char *base = strrchr(file->path, '/');
+	int r;
+
+	(void)events, (void)status;
+	if (name && base && strcmp(name, base + 1) != 0)
+		return;
+	r = read_now(file, &fresh);
+	if (r < 0)
 		buf_clear(&fresh);
-	if (fresh.len == file->last.len && memcmp(buf_text(&fresh), buf_text(&file->last), fresh.len) == 0)
+	if (r == file->status && fresh.len == file->last.len &&
+	    memcmp(buf_text(&fresh), buf_text(&file->last), fresh.len) == 0)
 		return;
 	file->on_change(file->owner);
 }

@@ -15,6 +15,7 @@ struct host_file {
 	size_t max_bytes;
 	uv_fs_event_t watch;
 	struct buf last;
+	int status; /* of reading it last: 0 or a negative errno */
 	void (*on_change)(void *owner);
 	void *owner;
 };
@@ -22,7 +23,7 @@ struct host_file {
 /* Remembers where it is; before this process gives up reading everywhere. */
 void host_file_find(struct host_file *file, const char *path, size_t max_bytes);
 
-/* on_change is called when its content is not what was read last. */
+/* on_change is called when its content, or whether it can be read, is not as it was read last. */
 int host_file_watch(struct host_file *file, uv_loop_t *loop, void (*on_change)(void *owner), void *owner);
 
 /* Reads it into file->last; one that cannot be read is empty then, and a negative errno is returned. */

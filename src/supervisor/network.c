@@ -1,7 +1,6 @@
 #include "supervisor/network.h"
 
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "keeper/keeper.h"
 
@@ -55,14 +54,33 @@ static const char *find_store(void)
 	return places[0];
 }
 
+/* The folder's path, wherever its sandbox stands. */
+static int find_own_policy(const struct place *place, char ret[PATH_MAX])
+{
+	static const char name[] = "/policy";
+	char link[64];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", place->dir);
+	len = readlink(link, ret, PATH_MAX - sizeof(name));
+	if (len < 0)
+		return -errno;
+	memcpy(ret + len, name, sizeof(name));
+	return 0;
+}
+
 int network_find(struct network *network, const struct place *place)
 {
-	char policy[PLACE_PATH_BYTES];
+	char policy[PLACE_PATH_BYTES], own[PATH_MAX];
+	int r = find_own_policy(place, own);
 
+	if (r < 0)
+		return r;
 	*network = (struct network){.place = place, .port = -1};
 	snprintf(policy, sizeof(policy), "%s/policy", place->paths.config);
 	host_file_find(&network->resolver, "/etc/resolv.conf", RESOLVER_MAX_BYTES);
 	host_file_find(&network->policy, policy, POLICY_MAX_BYTES);
+	host_file_find(&network->own_policy, own, POLICY_MAX_BYTES);
 	host_file_find(&network->store, find_store(), STORE_MAX_BYTES);
 	return find_upstream(&network->upstream);
 }
@@ -93,21 +111,22 @@ static void tell_store(struct network *network)
 	(void)tell_text(&network->proxy, CHAN_PROXY_STORE, 0, 0, buf_slice(&network->store.last));
 }
 
-/* One that cannot be read allows nothing. */
+/* A file that is not there has no rules; one that cannot be read might deny anything. */
+static int tell_policy(struct network *network, uint32_t id, enum proxy_layer layer, struct host_file *file)
+{
+	int r = host_file_read(file);
+
+	if (r == 0 || r == -ENOENT)
+		return tell_text(&network->proxy, CHAN_PROXY_POLICY, id, layer, buf_slice(&file->last));
+	log_line("'%s' cannot be read: nothing is allowed: %s", file->path, strerror(-r));
+	return role_tell(&network->proxy, CHAN_PROXY_POLICY, id, layer, slice_text(""), -1);
+}
+
 static int tell_policies(struct network *network, uint32_t id)
 {
-	auto_buf struct buf own = {0};
-	int r = host_file_read(&network->policy);
+	int r = tell_policy(network, 0, PROXY_LAYER_SANDBOX, &network->own_policy);
 
-	if (r < 0 && r != -ENOENT)
-		log_line("'%s' cannot be read: nothing is allowed", network->policy.path);
-	r = file_read(network->place->dir, "policy", POLICY_MAX_BYTES, &own);
-	if (r < 0 && r != -ENOENT)
-		log_line("the sandbox's policy cannot be read: %s", strerror(-r));
-	r = tell_text(&network->proxy, CHAN_PROXY_POLICY, 0, PROXY_LAYER_SANDBOX, buf_slice(&own));
-	return r < 0 ? r
-		     : tell_text(&network->proxy, CHAN_PROXY_POLICY, id, PROXY_LAYER_GLOBAL,
-				 buf_slice(&network->policy.last));
+	return r < 0 ? r : tell_policy(network, id, PROXY_LAYER_GLOBAL, &network->policy);
 }
 
 int network_apply(struct network *network, uint32_t id)
@@ -136,7 +155,8 @@ static int on_message(void *owner, const struct chan_message *message, int *fd)
 		network->ops->on_note(network->owner, message->body);
 	} else if (message->kind == CHAN_PROXY_APPLIED) {
 		if (message->code != 0)
-			log_line("%s; the rules before stay", message->body);
+			log_line("%s; the rules before stay, and without any nothing is allowed",
+				 message->body);
 		if (message->id != 0)
 			network->ops->on_applied(network->owner, message->id,
 						 message->code ? message->body : NULL);
@@ -268,6 +288,7 @@ void network_start(struct network *network, uv_loop_t *loop, struct shares *keep
 	/* A folder that cannot be watched costs that a change is heard of at the next start. */
 	(void)host_file_watch(&network->resolver, loop, on_resolver_change, network);
 	(void)host_file_watch(&network->policy, loop, on_policy_change, network);
+	(void)host_file_watch(&network->own_policy, loop, on_policy_change, network);
 	(void)host_file_watch(&network->store, loop, on_store_change, network);
 }
 

@@ -27,10 +27,11 @@ struct network {
 	const struct place *place;
 	struct role proxy;
 	struct vault vault;
-	struct host_file resolver, policy, store;
-	struct buf upstream; /* lines of the host's own proxies */
-	int port;            /* borrowed, of the machine; -1 while there is none */
-	bool has_port;       /* the proxy was given it */
+	struct host_file resolver, store;
+	struct host_file policy, own_policy; /* for all sandboxes, for this one */
+	struct buf upstream;                 /* lines of the host's own proxies */
+	int port;                            /* borrowed, of the machine; -1 while there is none */
+	bool has_port;                       /* the proxy was given it */
 };
 
 /* Finds the host's files and settings; before this process gives anything up. */

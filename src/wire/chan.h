@@ -42,7 +42,10 @@ enum chan_kind {
 	/* supervisor to proxy; descriptors are memory files unless said otherwise. All but PORT may come
 	 * again, and what they bring holds from then on. */
 	CHAN_PROXY_PORT, /* the descriptor is the guest's port; body: the sandbox's name. Last at the start */
-	CHAN_PROXY_POLICY,   /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED */
+	CHAN_PROXY_POLICY, /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED. Without
+			    * a descriptor: there are some that cannot be read, and nothing is allowed until
+			    * they come. Nor is it before each layer has come once.
+			    */
 	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
 	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
 	CHAN_PROXY_STORE,    /* certificates (PEM): what servers' are verified against */

@@ -39,6 +39,7 @@ class Guest:
         self.n_hellos = 0
         self.is_introduced = False  # before that, nothing but the preface may be said
         self.goaway = False
+        self.hears_hellos = True
         self.wait(lambda: self.n_hellos > 0)
         if introduce:
             self.introduce()
@@ -81,6 +82,9 @@ class Guest:
             if self.raw[0] == 2:
                 if len(self.raw) < 18:
                     return
+                if not self.hears_hellos:
+                    self.raw = self.raw[18:]
+                    continue
                 self.bytes = b""
                 self.streams = {}
                 self.next_number = 1

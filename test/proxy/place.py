@@ -98,7 +98,7 @@ class Vault:
 
 
 class Proxy:
-    def __init__(self, program, policy="", sandbox_policy=None, dns=None, upstream=None, introduce=True, vault=None, store=None,
+    def __init__(self, program, policy="", sandbox_policy="", dns=None, upstream=None, introduce=True, vault=None, store=None,
                  make_guest=Guest):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel = ours
@@ -117,8 +117,7 @@ class Proxy:
         if vault:
             vault.connect(self)
         self.set_policy(policy)
-        if sandbox_policy is not None:
-            self.set_policy(sandbox_policy, layer=1)
+        self.set_policy(sandbox_policy, layer=1)
         near, far = socket.socketpair()
         self.send("PROXY_PORT", b"box", fd=far.fileno())
         far.close()
@@ -150,8 +149,11 @@ class Proxy:
             self.applied.append((number, code, body))
 
     def set_policy(self, text, layer=0):
-        """Gives (0, "") or the error's number and sentence, once the proxy has taken it."""
-        self.tell("PROXY_POLICY", text, number=7, code=layer)
+        """Gives (0, "") or the error's number and sentence, once the proxy has taken it. None: one that cannot be read."""
+        if text is None:
+            self.send("PROXY_POLICY", number=7, code=layer)
+        else:
+            self.tell("PROXY_POLICY", text, number=7, code=layer)
         while not self.applied:
             self.receive()
         return self.applied.pop()[1:]
@@ -193,8 +195,8 @@ class Proxy:
 class NameServer:
     """Answers over UDP with the addresses in table: name -> list of addresses, or a function that gives one."""
 
-    def __init__(self, table):
-        self.table = table
+    def __init__(self, table, ttl=0):
+        self.table, self.ttl = table, ttl
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
@@ -227,36 +229,18 @@ class NameServer:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             if kind == (28 if family == socket.AF_INET6 else 1):
                 octets = socket.inet_pton(family, address)
-                records += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(octets)) + octets
+                records += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, self.ttl, len(octets)) + octets
                 count += 1
         flags = 0x8180 if found is not None else 0x8183
         return query[:2] + struct.pack(">HHHHH", flags, 1, count, 0, 0) + query[12 : at + 5] + records
 
 
-def count_requests(seen):
-    """How many have come with their bodies; of what is no HTTP, how many times an empty line."""
-    count = 0
-    while b"\r\n\r\n" in seen:
-        head, _, seen = seen.partition(b"\r\n\r\n")
-        head = head.lower()
-        length = head.partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
-        if b"\r\ntransfer-encoding: chunked" in head:
-            if b"0\r\n\r\n" not in seen:
-                break
-            seen = seen.partition(b"0\r\n\r\n")[2]
-        elif length.isdigit():
-            if len(seen) < int(length):
-                break
-            seen = seen[int(length):]
-        count += 1
-    return count
-
-
 class Server:
-    """Speaks a script to each connection: what to send at once, then one answer for each request that has come."""
+    """Speaks a script to each connection: what to send at once, then one answer for each head that has come.
+    With count, a function that is given what has come, for each of as many as that says."""
 
-    def __init__(self, first=b"", answers=(), then="wait", port=0):
-        self.first, self.answers, self.then = first, list(answers), then
+    def __init__(self, first=b"", answers=(), then="wait", port=0, count=lambda seen: seen.count(b"\r\n\r\n")):
+        self.first, self.answers, self.then, self.count = first, list(answers), then, count
         self.seen = []  # for each connection, what came
         self.changed = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
@@ -270,7 +254,7 @@ class Server:
             threading.Thread(target=self.serve, args=(connection, self.seen[-1]), daemon=True).start()
 
     def serve(self, connection, seen):
-        heads = 0
+        answered = 0
         try:
             connection.sendall(self.first)
             while True:
@@ -280,8 +264,8 @@ class Server:
                 seen += got
                 self.changed.set()
                 self.changed.clear()
-                while heads < count_requests(bytes(seen)) and self.answers:
-                    heads += 1
+                while answered < self.count(seen) and self.answers:
+                    answered += 1
                     connection.sendall(self.answers.pop(0))
                     if not self.answers and self.then == "close":
                         connection.shutdown(socket.SHUT_WR)

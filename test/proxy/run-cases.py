@@ -8,7 +8,7 @@ A case is a file of headings at the margin, with a word behind them or indented 
   client          bytes that the guest sends; \\r, \\n, \\xNN mean what they mean in C, the lines' own ends nothing
   hello NAME      the guest sends a TLS handshake for NAME ("-": for none)
   client-ends     then the guest has said everything
-  server          an answer; one for each head (up to an empty line) that has come
+  server          an answer; one for each request that has come whole
   server-first    bytes that the server sends at once
   server-then     close, reset, wait: when all answers are sent
   forwarded       exactly what reaches the server, over all connections; "nothing"
@@ -25,6 +25,7 @@ import re
 import sys
 
 from hello import client_hello
+from http_reader import requests_in
 from place import NameServer, Proxy, Server, Vault
 
 HEADINGS = {"policy", "names", "address", "connect", "client", "hello", "client-ends", "server", "server-first", "server-then",
@@ -53,33 +54,13 @@ def octets(block, port):
         m.group(1), bytes.fromhex(m.group(1)[1:].decode()) if m.group(1)[:1] == b"x" else b"?"), text)
 
 
-def requests_in(forwarded):
-    """Method and path of each request, as another reader of HTTP finds them."""
-    found = []
-    while forwarded:
-        head, _, forwarded = forwarded.partition(b"\r\n\r\n")
-        lines = head.decode("latin-1").split("\r\n")
-        method, path, _ = lines[0].split(" ")
-        found.append((method, path.partition("?")[0]))
-        fields = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines[1:]}
-        if "content-length" in fields:
-            forwarded = forwarded[int(fields["content-length"]):]
-        elif fields.get("transfer-encoding") == "chunked":
-            length = -1
-            while length != 0:
-                size, _, forwarded = forwarded.partition(b"\r\n")
-                length = int(size or b"0", 16)  # it broke off
-                forwarded = forwarded[length + 2:]
-        if "upgrade" in fields:
-            break
-    return found
 
 
 class Run:
     def __init__(self, program, vault, case, step):
         self.case = case
         one = self.one
-        self.server = Server(answers=[], then=one("server-then", "wait"))
+        self.server = Server(answers=[], then=one("server-then", "wait"), count=lambda seen: requests_in(seen)[1])
         port = self.server.port
         self.server.first = octets(self.block("server-first"), port)
         self.server.answers = [octets(block, port) for block in case.get("server", [])]
@@ -159,7 +140,7 @@ class Run:
                 assert record.get(key) == value, f"{key} is {record.get(key)!r} in {record}"
         if any(record.get("protocol") == "http" for record in self.journal):
             judged = [(r.get("method"), r.get("path", "")) for r in self.journal if r["decision"] == "allow"]
-            found = requests_in(self.forwarded())
+            found, _ = requests_in(self.forwarded())
             assert found == judged[: len(found)], "what was forwarded is not what was judged"
 
 

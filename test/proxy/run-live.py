@@ -72,7 +72,7 @@ def bad_policy_changes_nothing():
         stream = proxy.guest.open(f"a.test:{server.port}".encode())
         assert proxy.guest.wait(lambda: stream.data)
         code, why = proxy.set_policy("allow b.test\nalow c.test\n")
-        assert code != 0 and why.startswith("line 2: "), (code, why)
+        assert code != 0 and why.startswith("the rules for all sandboxes, line 2: "), (code, why)
         stream = proxy.guest.open(f"a.test:{server.port}".encode())
         assert proxy.guest.wait(lambda: stream.data)
 
@@ -83,6 +83,42 @@ def no_policy_denies_everything():
         stream = proxy.guest.open(b"a.test:80")
         proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
         assert proxy.guest.finish(stream) and b"403" in stream.data
+
+
+def bad_policy_at_the_start():
+    """Rules that were never read might deny anything: whatever the others allow is denied until they come."""
+    server = Server(answers=[NO_CONTENT])
+    rules = f"allow a.test:{server.port}\n" + LOCAL
+    for layers in ((rules, "deny\n"), ("deny\n", rules)):
+        with Proxy(program, *layers, dns=NameServer(NAMES)) as proxy:
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.finish(stream) and b"the rules cannot be read" in stream.data, stream.data
+            proxy.set_policy("", layer=layers.index("deny\n"))
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.wait(lambda: stream.data == NO_CONTENT), stream.data
+            server.answers = [NO_CONTENT]
+
+
+def policy_is_lost():
+    """Rules that cannot be read any more: everything is denied, what is open ends, until they can be read again."""
+    server = Server(first=b"hello")
+    rules = f"allow a.test:{server.port} tcp\n" + LOCAL
+    for lost in (0, 1):
+        with Proxy(program, rules, dns=NameServer(NAMES)) as proxy:
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            assert proxy.guest.wait(lambda: stream.data)
+            assert proxy.set_policy(None, layer=lost) == (0, "")
+            assert proxy.guest.finish(stream, 1) and stream.reset
+            assert proxy.set_policy("deny b.test\n", layer=1 - lost) == (0, "")
+            proxy.set_policy((rules, "")[1 - lost], layer=1 - lost)
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.finish(stream) and b"the rules cannot be read" in stream.data, stream.data
+            assert proxy.set_policy((rules, "")[lost], layer=lost) == (0, "")
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            assert proxy.guest.wait(lambda: stream.data == b"hello"), stream.data
 
 
 def layers_deny_beats_allow():
@@ -118,6 +154,30 @@ def rebinding():
             answers.pop(0)
 
 
+def answers_are_kept():
+    """A name is not asked for again while its answer holds; its addresses are judged each time, and new settings begin anew."""
+    server = Server(answers=[NO_CONTENT] * 9)
+    rules = f"allow a.test:{server.port}\n"
+    for ttl, asked in ((0, 2), (30, 1), (1 << 31, 2)):  # the last is no sound number: RFC 2181, 8
+        dns = NameServer(NAMES, ttl)
+        with Proxy(program, rules + LOCAL, dns=dns) as proxy:
+            for wanted in b"204", b"204", b"403":
+                if wanted == b"403":
+                    proxy.set_policy(rules)
+                stream = proxy.guest.open(f"a.test:{server.port}".encode())
+                proxy.guest.write(stream, get(server.port))
+                proxy.guest.end(stream)
+                assert proxy.guest.finish(stream) and wanted in stream.data, (ttl, stream.data)
+            before = [kind for _, kind in dns.asked].count(1)
+            assert before == asked + (asked > 1), (ttl, dns.asked)
+            proxy.tell("PROXY_RESOLVER", f"nameserver 127.0.0.1:{dns.port}\n")
+            proxy.set_policy(rules)  # which is answered
+            stream = proxy.guest.open(f"a.test:{server.port}".encode())
+            proxy.guest.write(stream, get(server.port))
+            assert proxy.guest.finish(stream)
+            assert [kind for _, kind in dns.asked].count(1) == before + 1, (ttl, dns.asked)
+
+
 def resolver_is_silent():
     """A resolver that hangs: the connection fails in time, and says why; others go on meanwhile."""
     dns = NameServer({"a.test": ["127.0.0.1"], "b.test": ["silence"], "hang.test": "silence"})
@@ -129,6 +189,77 @@ def resolver_is_silent():
         proxy.guest.write(stream, get(server.port))
         assert proxy.guest.wait(lambda: stream.data == NO_CONTENT, 2)
         assert proxy.guest.finish(hanging, 15) and b"502" in hanging.data, hanging.data
+
+
+def resolver_lies():
+    """Answers that are cut off, garbage, of another question or name, or endless: none of them leads anywhere, and nothing breaks."""
+    lies = [
+        lambda answer: b"",
+        lambda answer: b"\xff" * 600,
+        lambda answer: answer[:-3],
+        lambda answer: bytes([answer[0] ^ 1]) + answer[1:],
+        lambda answer: answer[:13] + b"X" + answer[14:],
+        lambda answer: answer[:6] + b"\xff\xff" + answer[8:],
+        lambda answer: answer[:12] + b"\xc0\x0c" * 200,  # a name that points to itself
+    ]
+    names = [f"lie{number}.test" for number in range(len(lies))]
+    dns = NameServer({**NAMES, **{name: ["127.0.0.1"] for name in names}})
+    whole = dns.answer
+    dns.answer = lambda query: lies[query[16] - ord("0")](whole(query)) if query[13:16] == b"lie" else whole(query)
+    server = Server(answers=[NO_CONTENT] * 9)
+    with Proxy(program, f"allow *.test:{server.port}\n" + LOCAL, dns=dns) as proxy:
+        lied_to = []
+        for name in names:
+            lied_to.append(proxy.guest.open(f"{name}:{server.port}".encode()))
+            proxy.guest.write(lied_to[-1], get(server.port, name=name))
+        stream = proxy.guest.open(f"a.test:{server.port}".encode())
+        proxy.guest.write(stream, get(server.port))
+        assert proxy.guest.wait(lambda: stream.data == NO_CONTENT), stream.data
+        for number, stream in enumerate(lied_to):
+            assert proxy.guest.finish(stream, 15) and b"502" in stream.data, (number, stream.data)
+    assert not any(b"lie" in seen for seen in server.seen), server.seen
+
+
+def many_addresses():
+    """A name with more addresses than anybody needs: a few are tried, and memory does not grow."""
+    dns = NameServer({"a.test": [f"127.0.1.{n}" for n in range(1, 255)]})
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with Proxy(program, f"allow a.test:{port}\n" + LOCAL, dns=dns) as proxy:
+        stream = proxy.guest.open(f"a.test:{port}".encode())
+        proxy.guest.write(stream, get(port))
+        assert proxy.guest.finish(stream) and b"502" in stream.data, stream.data
+
+
+def nobody_answers():
+    """A server that takes no connection: it is given up in time, said so, and revoked meanwhile like any other."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        for client in first, second:  # what follows finds the queue full
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        rules = f"allow a.test:{port}\nallow b.test:{port}\n" + LOCAL
+        with Proxy(program, rules, dns=NameServer(NAMES)) as proxy:
+            begin = time.monotonic()
+            waiting, revoked = (proxy.guest.open(f"{name}.test:{port}".encode()) for name in "ab")
+            proxy.guest.write(waiting, get(port))
+            proxy.guest.write(revoked, get(port, name="b.test"))
+            assert not proxy.guest.wait(lambda: revoked.ended, 0.5)
+            proxy.set_policy("deny b.test\n" + rules)
+            assert proxy.guest.finish(revoked, 1), "it was not revoked"
+            assert proxy.guest.finish(waiting, 15) and b"nobody answered in time" in waiting.data, waiting.data
+            assert time.monotonic() - begin < 13
+
+
+def endless_head():
+    """Requests whose heads have no end, in one field or many, are refused at a limit."""
+    for more in (b"x" * 70000, b"A: b\r\n" * 12000):
+        with Proxy(program, "allow a.test\n", dns=NameServer(NAMES)) as proxy:
+            stream = proxy.guest.open(b"a.test:80")
+            proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: a.test\r\nX: " + more)
+            assert proxy.guest.finish(stream) and b"400 Bad Request" in stream.data, (stream.data, stream.reset)
 
 
 def other_family_is_late():
@@ -337,6 +468,30 @@ def garbage_on_the_port():
             proxy.guest.send(octets)
             assert proxy.guest.wait(lambda: proxy.guest.n_hellos > hellos), what
             works(proxy)
+
+
+def a_hello_is_lost():
+    """A program that ends with a HELLO unread: the next one breaks the session that it does not know, and gets another."""
+    with Proxy(program, "allow a.test\n", dns=NameServer(NAMES)) as proxy:
+        hellos = proxy.guest.n_hellos
+        proxy.guest.hears_hellos = False
+        proxy.guest.send(b"\xff" * 1000)
+        while proxy.guest.pump(0.2):
+            pass
+        proxy.guest.hears_hellos = True
+        proxy.guest.send(b"\xff" * 24000)
+        assert proxy.guest.wait(lambda: proxy.guest.n_hellos > hellos, 5), "no new handshake"
+        works(proxy)
+
+
+def garbage_without_end():
+    """A guest that writes and never reads: the handshakes that it does not take need no memory."""
+    with Proxy(program, "allow a.test\n", dns=NameServer(NAMES)) as proxy:
+        before = memory_kib(proxy)
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            proxy.guest.send(b"\xff" * 65536)
+        assert memory_kib(proxy) - before < 4096, memory_kib(proxy) - before
 
 
 def pseudo_header_injection():

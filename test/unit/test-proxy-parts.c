@@ -1,4 +1,5 @@
 #include "proxy/denial.h"
+#include "proxy/override.h"
 #include "proxy/resolver-text.h"
 #include "proxy/target.h"
 #include "proxy/upstream.h"
@@ -157,6 +158,38 @@ static void test_upstream(void **state)
 	upstream_done(&upstream);
 }
 
+/* ---- other methods ---- */
+
+static void test_overrides(void **state)
+{
+	static const char *const bad[] = {"GET, DELETE", "", "GET/", "G\xc9T",
+					  "GETGETGETGETGETGETGETGETGETGETGET"};
+	auto_buf struct buf text = {0};
+	char method[OVERRIDE_METHOD_BYTES];
+	struct http1_head head;
+	size_t used, at = 0;
+
+	(void)state;
+	buf_printf(&text, "GET / HTTP/1.1\r\nX-HTTP-Method-Override-Not: a\r\nX-Http-Method: put\r\nA: b\r\n"
+			  "x_method_override:  M-Search \r\nHTTP-Method-Override: GET\r\n\r\n");
+	assert_int_equal(http1_parse_request(buf_slice(&text), &head, &used), PARSED_OK);
+	assert_int_equal(override_next(&head, &at, method), PARSED_OK);
+	assert_string_equal(method, "PUT");
+	assert_int_equal(override_next(&head, &at, method), PARSED_OK);
+	assert_string_equal(method, "M-SEARCH");
+	assert_int_equal(override_next(&head, &at, method), PARSED_OK);
+	assert_string_equal(method, "GET");
+	assert_int_equal(override_next(&head, &at, method), PARSED_MORE);
+	for (size_t i = 0; i < array_len(bad); i++) {
+		at = 0;
+		buf_clear(&text);
+		buf_printf(&text, "GET / HTTP/1.1\r\nX-HTTP-Method-Override: %s\r\n\r\n", bad[i]);
+		assert_int_equal(http1_parse_request(buf_slice(&text), &head, &used), PARSED_OK);
+		if (override_next(&head, &at, method) != PARSED_BAD)
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
 /* ---- what a person reads ---- */
 
 static void test_denial(void **state)
@@ -180,9 +213,8 @@ static void test_denial(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_resolver_text),
-		cmocka_unit_test(test_upstream),
+		cmocka_unit_test(test_targets),  cmocka_unit_test(test_resolver_text),
+		cmocka_unit_test(test_upstream), cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_denial),
 	};
 
