@@ -39,8 +39,10 @@ class Place:
         return self
 
     def __exit__(self, kind, *rest):
-        self.proxy.__exit__(kind, *rest)
-        self.vault.__exit__(kind, *rest)
+        try:
+            self.proxy.__exit__(kind, *rest)
+        finally:
+            self.vault.__exit__(kind, *rest)
 
 
 def server(handle=None, name="a.test", **more):

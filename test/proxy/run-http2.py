@@ -56,13 +56,19 @@ class Grpc:
         self.process.wait()
 
 
-class Both(Place):
-    def __init__(self, *more, rules="allow a.test:$PORT\ninspect a.test:$PORT\n"):
-        super().__init__(Nghttpd(*more), rules)
+class Stopping(Place):
+    """A place whose server is a process."""
 
     def __exit__(self, *rest):
-        super().__exit__(*rest)
-        self.server.stop()
+        try:
+            super().__exit__(*rest)
+        finally:
+            self.server.stop()
+
+
+class Both(Stopping):
+    def __init__(self, *more, rules="allow a.test:$PORT\ninspect a.test:$PORT\n"):
+        super().__init__(Nghttpd(*more), rules)
 
     def raw(self, octets, what):
         """A client of bytes, in a program of its own. Gives what came back."""
@@ -118,11 +124,10 @@ def trailers_both_ways():
 def grpc():
     """Calls and streams of real gRPC, both ways at once, with their trailers and failures."""
     server = Grpc()
-    with Place(server) as place:
+    with Stopping(server) as place:
         status, text = place.bridge.run([GRPC, "ask", str(place.bridge.port), f"a.test:{server.port}", place.trusted], 40)
         assert status == 0 and b"gRPC works" in text, (status, text.decode())
         assert [note["path"] for note in place.proxy.notes(3)] == ["/test.Echo/One", "/test.Echo/Fail", "/test.Echo/Chat"]
-    server.stop()
 
 
 def the_key_is_put_in():
@@ -210,4 +215,4 @@ def floods():
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Grpc", "Both", "fields")], sys.argv[3:]))
+    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Grpc", "Stopping", "Both", "fields")], sys.argv[3:]))
