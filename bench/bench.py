@@ -16,6 +16,7 @@ class Bench:
         data = pathlib.Path(self.home, "data")
         data.mkdir()
         (data / "templates").symlink_to(pathlib.Path(argv[2], "data", "templates"))
+        self.run("policy", "init", "balanced")
 
     def __enter__(self):
         return self

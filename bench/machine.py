@@ -1,4 +1,4 @@
-"""A machine that sees one folder of its own disk and two of the host's: one over sbx-share, one over virtiofsd."""
+"""A machine of the benchmarks: the template's system, what is to be compared, and a port for commands."""
 import array
 import fcntl
 import json
@@ -120,7 +120,8 @@ class Machine:
             time.sleep(STEP_S)
         return path
 
-    def boot(self, disk, share_port, virtiofs):
+    def boot(self, disk, number, port_name, port, devices=()):
+        """With that port of the host's beside the one for commands, and more of QEMU's arguments."""
         make_initramfs(self.work / "initramfs", self.build / "bench/bench-init", self.template / "modules.cpio")
         self.port, theirs = socket.socketpair()
         accel, append, ports = accelerator(self.build)
@@ -141,15 +142,12 @@ class Machine:
             arguments += ["-device", f"virtio-blk-pci,drive={name},serial={name}"]
         arguments += ["-object", "rng-builtin,id=entropy", "-device", "virtio-rng-pci,rng=entropy"]
         arguments += ["-device", "virtio-serial-pci,id=ports,max_ports=31" + ports]
-        for number, name, fd in ((1, "bench.commands", theirs), (3, "sbx.share.0", share_port)):
-            arguments += ["-chardev", f"socket,id=port{number},fd={fd.fileno()}"]
-            arguments += ["-device", f"virtserialport,bus=ports.0,nr={number},name={name},chardev=port{number}"]
-        if virtiofs:
-            arguments += ["-chardev", f"socket,id=virtiofs,path={virtiofs}"]
-            arguments += ["-device", "vhost-user-fs-pci,chardev=virtiofs,tag=virtiofs"]
-        self.start("qemu", arguments, (theirs.fileno(), share_port.fileno()))
+        for at, called, fd in ((1, "bench.commands", theirs), (number, port_name, port)):
+            arguments += ["-chardev", f"socket,id=port{at},fd={fd.fileno()}"]
+            arguments += ["-device", f"virtserialport,bus=ports.0,nr={at},name={called},chardev=port{at}"]
+        self.start("qemu", [*arguments, *devices], (theirs.fileno(), port.fileno()))
         theirs.close()
-        share_port.close()
+        port.close()
         if self.read_line(BOOT_LIMIT_S) != "ready":
             raise Lost("the machine did not start")
 
@@ -178,7 +176,14 @@ class Machine:
 
     def run(self, command, limit_s=120, as_root=False):
         """Milliseconds by the machine's clock, and the exit status: -1 when it was ended for its limit."""
-        self.port.sendall(f"{'r' if as_root else 'a'}{limit_s} {command}\n".encode())
+        return self.ask("r" if as_root else "a", command, limit_s)
+
+    def make_network(self):
+        if self.ask("n", "network", BOOT_LIMIT_S)[1] != 0:
+            raise Lost(f"there is no network: {self.tail('console')}")
+
+    def ask(self, what, command, limit_s):
+        self.port.sendall(f"{what}{limit_s} {command}\n".encode())
         taken_us, status = self.read_line(limit_s + GRACE_S).split()
         return int(taken_us) / 1000, int(status)
 

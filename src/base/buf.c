@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { PRINT_ROOM_BYTES = 64 };
+
 void buf_init(struct buf *buf)
 {
 	*buf = (struct buf){0};
@@ -63,23 +65,29 @@ int buf_append(struct buf *buf, struct slice bytes)
 
 int buf_printf(struct buf *buf, const char *format, ...)
 {
-	va_list args;
-	char *space;
-	int len;
+	size_t room = PRINT_ROOM_BYTES;
 
-	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
-	va_end(args);
-	if (len < 0)
-		return -EINVAL;
-	space = buf_space(buf, (size_t)len);
-	if (!space)
-		return -ENOMEM;
-	va_start(args, format);
-	vsnprintf(space, (size_t)len + 1, format, args);
-	va_end(args);
-	buf_grow(buf, (size_t)len);
-	return 0;
+	/* Most texts fit at the first try. */
+	for (;;) {
+		char *space = buf_space(buf, room);
+		va_list args;
+		int len;
+
+		if (!space)
+			return -ENOMEM;
+		va_start(args, format);
+		len = vsnprintf(space, room + 1, format, args);
+		va_end(args);
+		if (len < 0 || (size_t)len > room)
+			space[0] = '\0';
+		if (len < 0)
+			return -EINVAL;
+		if ((size_t)len <= room) {
+			buf_grow(buf, (size_t)len);
+			return 0;
+		}
+		room = (size_t)len;
+	}
 }
 
 void buf_drop(struct buf *buf, size_t count)

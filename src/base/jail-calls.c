@@ -69,7 +69,19 @@ static int start(scmp_filter_ctx filter)
 	return filter ? hide_newest(filter) : -ENOMEM;
 }
 
-int jail_calls_only_and(const int *calls, size_t count, const struct jail_narrow *narrow, size_t n_narrow)
+static int add_inet(scmp_filter_ctx filter)
+{
+	static const unsigned long families[] = {AF_INET, AF_INET6};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < array_len(families); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0_64(SCMP_CMP_EQ, families[i]));
+	return r;
+}
+
+static int only(const int *calls, size_t count, const struct jail_narrow *narrow, size_t n_narrow,
+		bool may_inet)
 {
 	auto_filter scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = start(filter);
@@ -78,12 +90,23 @@ int jail_calls_only_and(const int *calls, size_t count, const struct jail_narrow
 	for (size_t i = 0; r == 0 && i < n_narrow; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, narrow[i].call, 1,
 				     SCMP_CMP64(narrow[i].argument, SCMP_CMP_EQ, 0));
+	r = r < 0 || !may_inet ? r : add_inet(filter);
 	return r < 0 ? r : load(filter);
 }
 
 int jail_calls_only(const int *calls, size_t count)
 {
-	return jail_calls_only_and(calls, count, NULL, 0);
+	return only(calls, count, NULL, 0, /* may_inet= */ false);
+}
+
+int jail_calls_only_and(const int *calls, size_t count, const struct jail_narrow *narrow, size_t n_narrow)
+{
+	return only(calls, count, narrow, n_narrow, /* may_inet= */ false);
+}
+
+int jail_calls_only_inet(const int *calls, size_t count)
+{
+	return only(calls, count, NULL, 0, /* may_inet= */ true);
 }
 
 static const int refused_calls[] = {
@@ -188,8 +211,8 @@ static int refuse(const int *left, size_t n_left, const int *also, size_t n_also
 			r = add(filter, SCMP_ACT_ERRNO(EPERM), refused_calls[i]);
 	r = r < 0 ? r : refuse_namespaces(filter);
 	r = r < 0 ? r : refuse_typing(filter);
-	r = r < 0 ? r
-		  : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+	if (r == 0 && !is_in(SCMP_SYS(socket), left, n_left))
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
 				     SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0));
 	/* A call that is named here is refused whatever its arguments. */
 	r = r < 0 ? r : add_all(filter, SCMP_ACT_ERRNO(EPERM), also, n_also);

@@ -84,6 +84,9 @@ struct jail_narrow {
  */
 int jail_calls_only_and(const int *calls, size_t count, const struct jail_narrow *narrow, size_t n_narrow);
 
+/* The same, and sockets of the Internet's protocols: no Unix ones, which Landlock does not cover. */
+int jail_calls_only_inet(const int *calls, size_t count);
+
 /*
  * For programs that change from version to version: refuses (EPERM) tracing, mounting, name
  * spaces, kernel keys, modules, BPF, userfaultfd, performance counters, and sockets other than Unix ones.

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/create.h"
+#include "cli/policy.h"
 #include "cli/start.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ static int create(const struct create_call *call, const struct words *words, str
 	r = r < 0 ? r : create_wish(&paths, &call->create, words->items + 1, words->count - 1, &wish, err);
 	if (r == 0 && !call->create.name)
 		r = refuse_second(&paths, agent_name, wish.workspace, err);
+	r = r < 0 ? r : policy_choose(&paths, err);
 	r = r < 0 ? r : create_sandbox(&paths, agent_name, &call->create, &wish, &sandbox, err);
 	if (r < 0)
 		return r;

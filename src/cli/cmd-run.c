@@ -4,6 +4,7 @@
 #include "cli/create.h"
 #include "cli/env.h"
 #include "cli/exec.h"
+#include "cli/policy.h"
 #include "cli/shares.h"
 #include "cli/start.h"
 
@@ -114,13 +115,16 @@ static int prepare(struct run *run, struct err *err)
 	int n_folders = words->count > 0 ? words->count - 1 : 0;
 	int r = paths_open(&run->paths, err);
 
-	if (r == 0 && run->call->snapshot)
-		return from_snapshot(run, err);
 	if (r == 0 && agent_name)
 		r = agent_load(agent_name, &run->agent, err);
+	if (r == 0 && run->call->snapshot) {
+		r = policy_choose(&run->paths, err);
+		return r < 0 ? r : from_snapshot(run, err);
+	}
 	r = r < 0 ? r
 		  : create_wish(&run->paths, &run->call->create, words->items + 1, n_folders, &run->wish,
 				err);
+	r = r < 0 ? r : policy_choose(&run->paths, err);
 	return r < 0 ? r : find_or_make(run, agent_name, err);
 }
 

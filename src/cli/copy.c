@@ -1,7 +1,9 @@
 #include "cli/copy.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "cli/client.h"
+#include "cli/policy-files.h"
 #include "supervisor/copy.h"
 
 #include <errno.h>
@@ -58,6 +60,47 @@ static int fill(const struct paths *paths, enum shelf from_shelf, const char *fr
 	return fd < 0 ? fd : copy_running(paths, from, fd, stage, err);
 }
 
+/* Its own rules: what is denied to it is denied to what continues from it. */
+static int copy_policy(const struct paths *paths, enum shelf from_shelf, const char *from,
+		       const struct stage *stage, struct err *err)
+{
+	autofd int dir = sandbox_open_dir(paths, from_shelf, from, err);
+	auto_buf struct buf text = {0};
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = file_read(dir, POLICY_FILE_NAME, POLICY_TEXT_MAX_BYTES, &text);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_errno(err, r, "cannot copy the rules of '%s'", from);
+	return file_write_atomic(stage->dir, POLICY_FILE_NAME, 0600, buf_slice(&text), err);
+}
+
+/* What runs in a fork trusts its parent's authority. Others that continue from the same state get their own.
+ */
+static int copy_authority(const struct paths *paths, const char *from, const struct stage *stage,
+			  struct err *err)
+{
+	autofd int dir = sandbox_open_dir(paths, SHELF_SANDBOXES, from, err);
+	struct buf text = {0};
+	int r = dir < 0 ? dir : 0;
+
+	if (r < 0)
+		return r;
+	if (!buf_space(&text, SANDBOX_AUTHORITY_MAX_BYTES))
+		return err_errno(err, -ENOMEM, "cannot copy the authority of '%s'", from);
+	r = file_read(dir, SANDBOX_AUTHORITY, SANDBOX_AUTHORITY_MAX_BYTES, &text);
+	if (r == 0)
+		r = file_write_atomic(stage->dir, SANDBOX_AUTHORITY, 0600, buf_slice(&text), err);
+	else
+		r = r == -ENOENT ? 0 : err_errno(err, r, "cannot copy the authority of '%s'", from);
+	explicit_bzero(text.data, text.room);
+	buf_done(&text);
+	return r;
+}
+
 int copy_make(const struct paths *paths, enum shelf from_shelf, const char *from, enum shelf shelf,
 	      const char *name, struct sandbox *ret, bool *ret_is_running, struct err *err)
 {
@@ -74,6 +117,9 @@ int copy_make(const struct paths *paths, enum shelf from_shelf, const char *from
 	sandbox.machine_id[0] = '\0';
 	r = stage_open(paths, shelf, &sandbox, &stage, err);
 	r = r < 0 ? r : fill(paths, from_shelf, from, &stage, &is_running, err);
+	r = r < 0 ? r : copy_policy(paths, from_shelf, from, &stage, err);
+	if (r == 0 && from_shelf == SHELF_SANDBOXES && shelf == SHELF_SANDBOXES)
+		r = copy_authority(paths, from, &stage, err);
 	r = r < 0 ? r : stage_publish(&stage, &sandbox, err);
 	if (r < 0)
 		return r;

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "cli/client.h"
+#include "cli/policy-files.h"
 #include "cli/probe.h"
 #include "cli/shares.h"
 #include "cli/supervise.h"
@@ -82,6 +83,7 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 	r = r < 0 ? r : probe_and_say(paths, &probe, err);
 	if (r < 0)
 		return r;
+	policy_warn(paths, sandbox->name);
 	memory = find_memory(paths, sandbox->name);
 	return supervise(
 		&(struct supervise){

@@ -16,12 +16,15 @@
 
 enum { KILL_LIMIT_MS = 10000, LINE_MAX_BYTES = 65536, REDRAW_MS = 500 };
 
-/* Only what says where the state is; nothing else of the user's environment reaches a supervisor. */
+/* Only what says where the state is, and how the host reaches others; nothing else of the user's environment
+ * reaches a supervisor. */
 static size_t pick_env(const char **into, char (*room)[PATH_ROOM_BYTES], size_t max)
 {
-	static const char *const names[] = {"SBX_HOME",       "HOME",           "XDG_CONFIG_HOME",
-					    "XDG_DATA_HOME",  "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
-					    "SBX_START_LIMIT"};
+	static const char *const names[] = {"SBX_HOME",        "HOME",           "XDG_CONFIG_HOME",
+					    "XDG_DATA_HOME",   "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+					    "SBX_START_LIMIT", "SSL_CERT_FILE",  "HTTPS_PROXY",
+					    "https_proxy",     "HTTP_PROXY",     "http_proxy",
+					    "NO_PROXY",        "no_proxy"};
 	size_t count = 0;
 
 	for (size_t i = 0; i < array_len(names) && count + 1 < max; i++) {
@@ -43,8 +46,8 @@ static int spawn_supervisor(const struct supervise *call, int starter, pid_t *re
 {
 	const char *const argv[] = {"sbx-supervisor", call->name, call->template->id,
 				    call->is_start ? "start" : NULL, NULL};
-	static char room[8][PATH_ROOM_BYTES];
-	const char *env[9];
+	static char room[15][PATH_ROOM_BYTES];
+	const char *env[16];
 	char program[PATH_ROOM_BYTES];
 	struct spawn spawn = {
 		.program = program,

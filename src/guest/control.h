@@ -3,5 +3,5 @@
 
 #include "guest/guest.h"
 
-/* For h2_ops.on_request: takes the stream, or refuses it with a negative errno. */
-int control_request(struct guest *guest, struct h2_stream *stream, const char *method, const char *path);
+/* Serves the control port. Takes fd; the port is the guest's and freed with port_free(). */
+int control_new(struct guest *guest, int fd);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "guest/command.h"
 #include "guest/terminal.h"
+#include "guest/trust.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -198,6 +199,10 @@ static int make_env(struct exec *exec, const struct identity *identity, struct s
 	r = r < 0 ? r : strings_set_pair(ret, "USER", identity->name);
 	r = r < 0 ? r : strings_set_pair(ret, "LOGNAME", identity->name);
 	r = r < 0 ? r : strings_set_pair(ret, "SHELL", identity->shell);
+	/* Those that do not look where Debian keeps what is trusted. */
+	r = r < 0 ? r : strings_set(ret, slice_text("SSL_CERT_FILE=" TRUST_BUNDLE));
+	r = r < 0 ? r : strings_set(ret, slice_text("NODE_EXTRA_CA_CERTS=" TRUST_BUNDLE));
+	r = r < 0 ? r : strings_set(ret, slice_text("REQUESTS_CA_BUNDLE=" TRUST_BUNDLE));
 	r = r < 0 ? r : strings_set(ret, slice_text("LANG=C.UTF-8"));
 	if (exec->wants_terminal)
 		r = r < 0 ? r : strings_set(ret, slice_text("TERM=xterm-256color"));

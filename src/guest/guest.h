@@ -13,6 +13,7 @@
 enum { GUEST_COMMANDS_MAX = 512, GUEST_TERMINALS_MAX = 64, GUEST_QUEUED_MAX_BYTES = 128 << 10 };
 
 struct docker;
+struct network;
 struct port;
 struct terminal;
 
@@ -21,7 +22,8 @@ struct guest {
 	const struct groups *groups; /* NULL where there are none */
 	struct children *children;
 	struct port *port;
-	struct docker *docker;      /* NULL where there is none */
+	struct docker *docker; /* NULL where there is none */
+	struct network *network;
 	struct terminal *terminals; /* named and unnamed, newest first */
 	unsigned n_commands, n_terminals;
 	bool is_ending; /* no new commands */

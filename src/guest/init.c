@@ -3,10 +3,13 @@
  * dockerd, and never ends. What it cannot do without is said on the console, and the machine goes off.
  */
 #include "base/log.h"
+#include "guest/control.h"
 #include "guest/devices.h"
 #include "guest/docker.h"
 #include "guest/modules.h"
 #include "guest/mounts.h"
+#include "guest/network-setup.h"
+#include "guest/network.h"
 #include "guest/port.h"
 #include "guest/task.h"
 #include "wire/control.h"
@@ -67,6 +70,7 @@ static int make_system(struct err *err)
 		return r;
 	raise_loopback();
 	set_limits();
+	network_prepare();
 	return 0;
 }
 
@@ -88,10 +92,13 @@ static int serve(struct guest *guest, struct err *err)
 		return err_errno(err, r, "cannot open the control port");
 	r = loop_new(&guest->loop);
 	r = r < 0 ? r : children_new(guest->loop, &guest->children);
-	r = r < 0 ? r : port_new(guest, fd, &guest->port);
+	r = r < 0 ? r : control_new(guest, fd);
 	if (r < 0)
 		return err_errno(err, r, "cannot serve the control port");
 	loop_before_wait(guest->loop, before_wait, guest);
+	r = network_new(guest, &guest->network);
+	if (r < 0)
+		log_line("there will be no network: %s", strerror(-r));
 	log_line("ready");
 	r = docker_new(guest, &guest->docker);
 	if (r < 0)

@@ -8,8 +8,6 @@
 #include "guest/port.h"
 
 #include "base/fd.h"
-#include "guest/control.h"
-#include "wire/handler.h"
 #include "wire/port.h"
 
 #include <dirent.h>
@@ -17,31 +15,32 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { READ_BYTES = 32768, OUT_MAX_BYTES = 256 << 10, NAME_ROOM_BYTES = 300 };
+enum {
+	READ_BYTES = 32768,
+	OUT_MAX_BYTES = 256 << 10,
+	NAME_ROOM_BYTES = 300,
+	/* Longer than the rest of any frame that may be under way; then comes one of an impossible length. */
+	BREAK_BYTES = 24 << 10,
+};
 
 struct port {
 	struct watch watch;
-	struct guest *guest;
+	struct loop *loop;
+	const struct port_ops *ops;
+	void *owner;
 	struct h2 *h2; /* NULL before the first HELLO */
 	struct buf in, out;
 };
-
-/* ---- streams to their handlers ---- */
-
-static int on_request(void *owner, struct h2_stream *stream, const char *method, const char *path)
-{
-	return control_request(owner, stream, method, path);
-}
-
-static const struct h2_ops stream_ops = HANDLER_H2_OPS(on_request);
-
-/* ---- packets ---- */
 
 static void end_session(struct port *port)
 {
 	struct h2 *h2 = port->h2;
 
+	if (!h2)
+		return;
 	port->h2 = NULL;
+	if (port->ops->on_end)
+		port->ops->on_end(port->owner);
 	h2_free(h2);
 }
 
@@ -51,7 +50,7 @@ static void begin_session(struct port *port, const struct port_packet *hello)
 	buf_clear(&port->out);
 	/* Out of memory: the host hears nothing and tries again. */
 	if (port_append_answer(&port->out, hello->nonce) == 0)
-		(void)h2_new_server(&stream_ops, port->guest, &port->h2);
+		(void)port->ops->on_begin(port->owner, &port->h2);
 }
 
 /* A host that breaks the protocol is answered with silence until its next HELLO. */
@@ -109,7 +108,18 @@ bool port_flush(struct port *port)
 	}
 }
 
-int port_new(struct guest *guest, int fd, struct port **ret)
+int port_break_session(struct port *port)
+{
+	char *space = buf_space(&port->out, BREAK_BYTES);
+
+	if (!space)
+		return -ENOMEM;
+	memset(space, 0xff, BREAK_BYTES);
+	buf_grow(&port->out, BREAK_BYTES);
+	return 0;
+}
+
+int port_new(struct loop *loop, int fd, const struct port_ops *ops, void *owner, struct port **ret)
 {
 	struct port *port = calloc(1, sizeof(*port));
 	int r = port ? 0 : -ENOMEM;
@@ -118,9 +128,9 @@ int port_new(struct guest *guest, int fd, struct port **ret)
 		close(fd);
 		return r;
 	}
-	port->guest = guest;
-	port->watch = (struct watch){.on_event = on_event, .fd = fd};
-	r = loop_watch(guest->loop, &port->watch, EPOLLIN | EPOLLOUT | EPOLLET);
+	*port = (struct port){
+		.watch = {.on_event = on_event, .fd = fd}, .loop = loop, .ops = ops, .owner = owner};
+	r = loop_watch(loop, &port->watch, EPOLLIN | EPOLLOUT | EPOLLET);
 	if (r < 0) {
 		port_free(port);
 		return r;
@@ -134,7 +144,7 @@ void port_free(struct port *port)
 	if (!port)
 		return;
 	end_session(port);
-	loop_close(port->guest->loop, &port->watch);
+	loop_close(port->loop, &port->watch);
 	buf_done(&port->in);
 	buf_done(&port->out);
 	free(port);

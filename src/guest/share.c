@@ -221,7 +221,7 @@ static int mount_all(const struct lines *lines)
 
 int share_mount(const char *text)
 {
-	struct lines lines;
+	static struct lines lines; /* large, and this process does one thing only */
 	int r = parse(text, &lines);
 
 	if (r < 0 || find_relay(&lines) > 0)

@@ -1,5 +1,6 @@
 #include "guest/task.h"
 
+#include "guest/network.h"
 #include "guest/quiesce.h"
 #include "guest/settle.h"
 #include "guest/share.h"
@@ -32,10 +33,20 @@ static int settle(const char *body)
 	return settle_run();
 }
 
+static int network(const char *body)
+{
+	(void)body;
+	return network_run();
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const char *body);
-} tasks[] = {{"quiesce", quiesce}, {"settle", settle}, {"mount", share_mount}, {"umount", share_umount}};
+} tasks[] = {{"quiesce", quiesce},
+	     {"settle", settle},
+	     {"mount", share_mount},
+	     {"umount", share_umount},
+	     {"network", network}};
 
 int task_main(const char *name, const char *body)
 {

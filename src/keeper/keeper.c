@@ -31,7 +31,7 @@ enum {
 };
 
 struct served {
-	int root; /* owned; -1 where the share is not in use */
+	int root; /* owned; -1 for the proxy and the vault, and where the share is not in use */
 	int pidfd;
 	pid_t pid;
 	enum share_mode mode;
@@ -39,18 +39,27 @@ struct served {
 	int64_t started_ms;
 };
 
-static struct served shares[SHARE_PORTS];
+static struct served roles[KEEPER_ROLES];
 
-static int spawn_server(const struct served *share, int channel, pid_t *ret_pid, struct err *err)
+static const char *program_of(uint32_t id)
 {
-	const char *const argv[] = {"sbx-share", share->mode == SHARE_READ_ONLY ? "ro" : "rw", NULL};
+	if (id == KEEPER_PROXY)
+		return "sbx-proxy";
+	return id == KEEPER_VAULT ? "sbx-vault" : "sbx-share";
+}
+
+static int spawn_role(const struct served *role, uint32_t id, int channel, pid_t *ret_pid, struct err *err)
+{
+	const char *name = program_of(id);
+	const char *mode = role->mode == SHARE_READ_ONLY ? "ro" : "rw";
+	const char *const argv[] = {name, id < SHARE_PORTS ? mode : NULL, NULL};
 	char program[PATH_ROOM_BYTES];
 	struct spawn spawn = {.program = program,
 			      .argv = argv,
-			      .fds = {-1, -1, STDERR_FILENO, channel, share->root},
-			      .n_fds = 5,
+			      .fds = {-1, -1, STDERR_FILENO, channel, role->root},
+			      .n_fds = role->root < 0 ? 4 : 5,
 			      .death_signal = SIGKILL};
-	int r = paths_program("sbx-share", program, err);
+	int r = paths_program(name, program, err);
 
 	return r < 0 ? r : spawn_start(&spawn, ret_pid, err);
 }
@@ -64,15 +73,15 @@ static int start(struct served *share, uint32_t id, struct err *err)
 		return err_errno(err, -errno, "cannot make a channel");
 	ours = pair[0];
 	theirs = pair[1];
-	r = spawn_server(share, theirs, &share->pid, err);
+	r = spawn_role(share, id, theirs, &share->pid, err);
 	if (r < 0)
 		return r;
 	share->started_ms = clock_ms();
 	share->pidfd = (int)syscall(SYS_pidfd_open, share->pid, 0);
 	if (share->pidfd < 0)
-		return err_errno(err, -errno, "cannot watch the server of a folder");
+		return err_errno(err, -errno, "cannot watch a role");
 	r = chan_send(KEEPER_CHANNEL_FD, CHAN_SERVED, id, (uint32_t)share->pid, slice_text(""), ours);
-	return r < 0 ? err_errno(err, r, "cannot hand on the channel of a folder's server") : 0;
+	return r < 0 ? err_errno(err, r, "cannot hand on the channel of a role") : 0;
 }
 
 static void end_server(struct served *share)
@@ -96,16 +105,16 @@ static void forget(struct served *share)
 static int give_up_share(struct served *share, uint32_t id, const char *why)
 {
 	forget(share);
-	log_line("share %u has no server any more: %s", id, why);
+	log_line("role %u is not kept any more: %s", id, why);
 	return chan_send(KEEPER_CHANNEL_FD, CHAN_FAILED, id, 0, slice_text(why), -1);
 }
 
 static int keep(const struct chan_message *message, int *fd)
 {
-	struct served *share = &shares[message->id];
+	struct served *share = &roles[message->id];
 	struct err err;
 
-	if (*fd < 0 || message->code > SHARE_READ_ONLY)
+	if ((*fd < 0) != (message->id >= SHARE_PORTS) || message->code > SHARE_READ_ONLY)
 		return -EBADMSG;
 	forget(share);
 	*share = (struct served){.root = steal_fd(fd), .pidfd = -1, .mode = message->code};
@@ -120,13 +129,13 @@ static int on_message(void)
 
 	if (r <= 0)
 		return r < 0 ? r : -EPIPE;
-	if (message.id >= SHARE_PORTS)
+	if (message.id >= KEEPER_ROLES)
 		return -EBADMSG;
 	if (message.kind == CHAN_KEEP)
 		return keep(&message, &fd);
 	if (message.kind != CHAN_DROP)
 		return -EBADMSG;
-	forget(&shares[message.id]);
+	forget(&roles[message.id]);
 	return 0;
 }
 
@@ -136,36 +145,36 @@ static int on_server_end(struct served *share, uint32_t id)
 	int status = 0;
 
 	waitpid(share->pid, &status, 0);
-	log_line("the server of share %u ended with %s %d", id, WIFSIGNALED(status) ? "signal" : "status",
+	log_line("role %u ended with %s %d", id, WIFSIGNALED(status) ? "signal" : "status",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	share->pid = 0;
 	close(steal_fd(&share->pidfd));
 	if (clock_ms() - share->started_ms > STEADY_MS)
 		share->restarts = 0;
 	if (++share->restarts > RESTARTS_MAX)
-		return give_up_share(share, id, "its server failed again and again");
+		return give_up_share(share, id, "it failed again and again");
 	return start(share, id, &err) < 0 ? give_up_share(share, id, err.text) : 0;
 }
 
 static int turn(void)
 {
-	struct pollfd fds[SHARE_PORTS + 1] = {{.fd = KEEPER_CHANNEL_FD, .events = POLLIN}};
+	struct pollfd fds[KEEPER_ROLES + 1] = {{.fd = KEEPER_CHANNEL_FD, .events = POLLIN}};
 	int r = 0;
 
-	for (uint32_t i = 0; i < SHARE_PORTS; i++)
-		fds[i + 1] = (struct pollfd){.fd = shares[i].pidfd, .events = POLLIN};
+	for (uint32_t i = 0; i < KEEPER_ROLES; i++)
+		fds[i + 1] = (struct pollfd){.fd = roles[i].pidfd, .events = POLLIN};
 	if (poll(fds, array_len(fds), -1) < 0)
 		return errno == EINTR ? 0 : -errno;
-	for (uint32_t i = 0; r == 0 && i < SHARE_PORTS; i++)
+	for (uint32_t i = 0; r == 0 && i < KEEPER_ROLES; i++)
 		if (fds[i + 1].revents)
-			r = on_server_end(&shares[i], i);
+			r = on_server_end(&roles[i], i);
 	return r < 0 || !fds[0].revents ? r : on_message();
 }
 
 /* What its servers need on their way into their own jail stays. */
 static int give_up(void)
 {
-	static const int needed[] = {SCMP_SYS(fanotify_init), SCMP_SYS(name_to_handle_at)};
+	static const int needed[] = {SCMP_SYS(fanotify_init), SCMP_SYS(name_to_handle_at), SCMP_SYS(socket)};
 	int r = jail_environment();
 
 	r = r < 0 ? r : jail_descriptors(KEEPER_FDS);
@@ -181,8 +190,8 @@ int main(void)
 
 	log_open("sbx-keeper");
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < SHARE_PORTS; i++)
-		shares[i] = (struct served){.root = -1, .pidfd = -1};
+	for (size_t i = 0; i < KEEPER_ROLES; i++)
+		roles[i] = (struct served){.root = -1, .pidfd = -1};
 	r = give_up();
 	while (r == 0)
 		r = turn();

@@ -56,7 +56,7 @@ static void take(struct link *link, const struct chan_message *message, int fd)
 	}
 	if (message->kind == CHAN_REQUEST)
 		r = request_start(link->session, LINK_CHANNEL_FD, message->id,
-				  slice_of(message->body, message->body_len));
+				  slice_of(message->body, message->body_len), fd);
 	if (r < 0)
 		(void)chan_send(LINK_CHANNEL_FD, CHAN_REPLY, message->id, 0, slice_text(""), -1);
 	if (fd >= 0)

@@ -63,14 +63,27 @@ static int split(struct slice in, char method[8], char path[64], struct slice *r
 	return 0;
 }
 
-int request_start(struct session *session, int channel, uint32_t id, struct slice body)
+/* Where the body is a file, all of it is read from its beginning. */
+static int read_body(struct slice text, int file, struct buf *ret)
+{
+	int r = buf_append(ret, text);
+
+	if (r < 0 || file < 0)
+		return r;
+	return lseek(file, 0, SEEK_SET) < 0 ? -errno : fd_read_all(file, REQUEST_FILE_MAX_BYTES, ret);
+}
+
+int request_start(struct session *session, int channel, uint32_t id, struct slice text, int file)
 {
 	struct request *request = calloc(1, sizeof(*request));
+	auto_buf struct buf whole = {0};
+	struct slice body;
 	struct h2 *h2 = session_h2(session);
 	struct h2_stream *stream;
 	char method[8], path[64];
-	int r = request && h2 ? split(body, method, path, &body) : -ENOTCONN;
+	int r = request && h2 ? split(text, method, path, &body) : -ENOTCONN;
 
+	r = r < 0 ? r : read_body(body, file, &whole);
 	if (r == 0) {
 		request->handler.ops = &request_ops;
 		request->channel = channel;
@@ -81,7 +94,7 @@ int request_start(struct session *session, int channel, uint32_t id, struct slic
 		free(request);
 		return r;
 	}
-	r = h2_send(stream, body);
+	r = h2_send(stream, buf_slice(&whole));
 	h2_end(stream);
 	session_flush(session);
 	return r;

@@ -14,6 +14,7 @@
  *   {"op": "mount", "source": ..., "target": ..., "read_only": ..., "file": ...} -> with what is opened there
  *   {"op": "umount", "path": ...} -> its source or target
  *   {"op": "diff"}              -> with a file, in which lines of JSON tell what the guest has changed
+ *   {"op": "policy"}            -> once the policies, read again, hold for everything that is open
  *   {"op": "guard", "rules": [...]} -> the person's rules for guarded paths, from now on
  *
  * What cannot be done is answered with {"ok": false, "error": sentence}.

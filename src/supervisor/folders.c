@@ -50,6 +50,20 @@ static void on_note(void *owner, unsigned id, const char *text)
 	journal_add(life->place.dir, life->sandbox.name, share->name, text);
 }
 
+static void on_role(void *owner, unsigned id, pid_t pid, int *channel)
+{
+	struct life *life = owner;
+
+	network_on_role(&life->network, id, pid, channel);
+}
+
+static void on_role_failed(void *owner, unsigned id, const char *why)
+{
+	struct life *life = owner;
+
+	network_on_role_failed(&life->network, id, why);
+}
+
 static void on_failed(void *owner, unsigned id, const char *why)
 {
 	struct life *life = owner;
@@ -134,7 +148,12 @@ int folders_open(struct life *life, struct err *err)
 
 int folders_attach(struct life *life)
 {
-	static const struct shares_ops ops = {.on_note = on_note, .on_failed = on_failed};
+	static const struct shares_ops ops = {
+		.on_note = on_note,
+		.on_role = on_role,
+		.on_role_failed = on_role_failed,
+		.on_failed = on_failed,
+	};
 
 	return shares_attach(&life->shares, &life->loop, &ops, life);
 }

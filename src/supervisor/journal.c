@@ -43,7 +43,7 @@ void journal_add(int sandbox_dir, const char *sandbox, const char *folder, const
 	if (!is_one_object(note))
 		return;
 	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
-	json = json_pack("{s:s, s:s, s:s}", "time", now, "sandbox", sandbox, "folder", folder);
+	json = json_pack("{s:s, s:s, s:s*}", "time", now, "sandbox", sandbox, "folder", folder);
 	head = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (!head || buf_printf(&line, "%.*s,%s\n", (int)strlen(head) - 1, head, note + 1) < 0)

@@ -48,6 +48,16 @@ int launch_tell_guest(struct life *life, enum request_id id)
 	return r < 0 ? r : machine_request(life->machine, id, "POST " CONTROL_RESUME "\n", buf_slice(&body));
 }
 
+/* A host that has no store leaves the guest with its own. */
+int launch_tell_trust(struct life *life)
+{
+	autofd int file = network_trust(&life->network);
+
+	return file < 0
+		       ? 0
+		       : machine_request_file(life->machine, REQUEST_TRUST, "POST " CONTROL_TRUST "\n", file);
+}
+
 /* ---- the machine ---- */
 
 static uint64_t limit_ms(const struct life *life, uint64_t built_in_ms)
@@ -81,10 +91,13 @@ static int start_machine(struct life *life, struct err *err)
 	int r;
 
 	life->machine = &life->machines[life->n_launches++];
+	life->is_ready = life->is_told = false;
 	uv_timer_start(&life->limit, on_limit, start_limit_ms(life), 0);
 	r = machine_start(life->machine, &life->loop, &life->kind, &files, life_machine_ops(), life, err);
-	if (r == 0)
+	if (r == 0) {
 		folders_begin(life);
+		network_connect(&life->network, life->machine->network);
+	}
 	return r;
 }
 
@@ -255,14 +268,24 @@ int launch_begin(struct life *life, struct err *err)
 	return boot(life, err);
 }
 
+/* No program inside runs before it can find out whom to trust. */
+void launch_on_trust(struct life *life)
+{
+	if (life->phase != STARTING || !life->is_ready || life->is_told || !network_is_ready(&life->network))
+		return;
+	life->is_told = true;
+	if (launch_tell_trust(life) < 0 || launch_tell_guest(life, REQUEST_RESUME) < 0)
+		machine_kill(life->machine, "the guest could not be told its name");
+}
+
 void launch_on_ready(struct life *life)
 {
 	if (life->phase != STARTING)
 		return;
+	life->is_ready = true;
 	starter_phase(&life->starter, "the guest answers");
 	if (!life->is_start) {
-		if (launch_tell_guest(life, REQUEST_RESUME) < 0)
-			machine_kill(life->machine, "the guest could not be told its name");
+		launch_on_trust(life);
 		return;
 	}
 	life->phase = SETTLING;

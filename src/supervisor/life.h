@@ -11,6 +11,7 @@
 #include "supervisor/clock-watch.h"
 #include "supervisor/control.h"
 #include "supervisor/machine.h"
+#include "supervisor/network.h"
 #include "supervisor/place.h"
 #include "supervisor/restore.h"
 #include "supervisor/save.h"
@@ -34,6 +35,7 @@ enum request_id {
 	REQUEST_SETTLE,
 	REQUEST_STATS,
 	REQUEST_PAUSE,
+	REQUEST_TRUST,
 	REQUEST_MOUNT = 200, /* and the share's number */
 	REQUEST_UMOUNT = REQUEST_MOUNT + SHARE_PORTS,
 	REQUEST_FOLDERS_END = REQUEST_UMOUNT + SHARE_PORTS,
@@ -73,6 +75,7 @@ struct life {
 	int disk, memfd;       /* owned; memfd is -1 before there is one */
 	int console_log, engine_log;
 	unsigned n_launches;
+	bool is_ready, is_told; /* the guest has answered; was told who it is */
 	uv_work_t tidying;
 
 	/* folders.c */
@@ -86,6 +89,10 @@ struct life {
 	int differ_file;                /* owned */
 	unsigned n_guarded;             /* refusals that the servers have told of */
 	char **rules;                   /* owned: the person's, for all sandboxes */
+
+	/* requests.c */
+	struct network network;
+	uint64_t appliers[JOBS_MAX]; /* tickets of who waits for a policy to hold; 0: nobody */
 
 	/* keep.c */
 	struct save save;
@@ -134,6 +141,12 @@ void launch_on_limit(struct life *life);
 
 /* The machine has ended during the start. False where another way is tried. */
 bool launch_on_end(struct life *life, const char *why);
+
+/* What the guest waits for before it goes on may be there now. */
+void launch_on_trust(struct life *life);
+
+/* Tells the guest what programs in it are to trust. */
+int launch_tell_trust(struct life *life);
 
 /* Tells the guest what only the host knows, and has it go on. */
 int launch_tell_guest(struct life *life, enum request_id id);
@@ -187,6 +200,7 @@ bool keep_is_busy(const struct life *life);
 /* ---- requests.c ---- */
 
 extern const struct control_ops requests_ops;
+extern const struct network_ops requests_network_ops;
 void requests_stop(struct life *life, bool is_cold);
 
 /* Whether the guest can be asked for something now. */

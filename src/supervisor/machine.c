@@ -295,6 +295,7 @@ static void on_engine_end(uv_poll_t *watch, int status, int events)
 	close(steal_fd(&machine->console));
 	close(steal_fd(&machine->engine_errors));
 	close_ports(machine->shares);
+	close(steal_fd(&machine->network));
 	uv_close((uv_handle_t *)&machine->kill_timer, NULL);
 	uv_close((uv_handle_t *)&machine->answer_timer, NULL);
 	machine->ops->on_end(machine->owner, machine->why);
@@ -303,18 +304,18 @@ static void on_engine_end(uv_poll_t *watch, int status, int events)
 static int start_engine(struct machine *machine, const struct engine_machine *kind,
 			const struct machine_files *files, struct err *err)
 {
-	autofd int monitor = -1, qmp = -1, console = -1, control = -1, errors = -1;
+	autofd int monitor = -1, qmp = -1, console = -1, control = -1, network = -1, errors = -1;
 	struct engine_files engine = {.kernel = files->kernel,
 				      .initramfs = files->initramfs,
 				      .base = files->base,
 				      .disk = files->disk,
-				      .memory = files->memory,
-				      .network = -1};
+				      .memory = files->memory};
 	int pipe_fds[2];
 	int r = make_pair(SOCK_STREAM, &monitor, &qmp);
 
 	r = r < 0 ? r : make_pair(SOCK_STREAM, &machine->console, &console);
 	r = r < 0 ? r : make_pair(SOCK_STREAM, &machine->control, &control);
+	r = r < 0 ? r : make_pair(SOCK_STREAM, &machine->network, &network);
 	if (r == 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
 		r = -errno;
 	if (r < 0)
@@ -324,6 +325,7 @@ static int start_engine(struct machine *machine, const struct engine_machine *ki
 	engine.qmp = qmp;
 	engine.console = console;
 	engine.control = control;
+	engine.network = network;
 	engine.errors = errors;
 	r = make_ports(machine->shares, engine.share);
 	r = r < 0 ? err_errno(err, r, "cannot make the engine's sockets")
@@ -368,16 +370,25 @@ int machine_start(struct machine *machine, uv_loop_t *loop, const struct engine_
 
 /* ---- orders ---- */
 
+static int request(const struct machine *machine, uint32_t id, struct slice text, int file)
+{
+	return machine->is_ready && machine->channel >= 0
+		       ? chan_send(machine->channel, CHAN_REQUEST, id, 0, text, file)
+		       : -ENOTCONN;
+}
+
 int machine_request(struct machine *machine, uint32_t id, const char *head, struct slice body)
 {
 	auto_buf struct buf text = {0};
-	int r;
+	int r = buf_append(&text, slice_text(head));
 
-	if (!machine->is_ready || machine->channel < 0)
-		return -ENOTCONN;
-	r = buf_append(&text, slice_text(head));
 	r = r < 0 ? r : buf_append(&text, body);
-	return r < 0 ? r : chan_send(machine->channel, CHAN_REQUEST, id, 0, buf_slice(&text), -1);
+	return r < 0 ? r : request(machine, id, buf_slice(&text), -1);
+}
+
+int machine_request_file(struct machine *machine, uint32_t id, const char *head, int file)
+{
+	return request(machine, id, slice_text(head), file);
 }
 
 int machine_stream(struct machine *machine, const char *path, int fd)

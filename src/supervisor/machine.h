@@ -40,6 +40,7 @@ struct machine {
 	int engine_pidfd, link_pidfd;
 	int channel;               /* to the link; -1 while there is none */
 	int control, console;      /* the link's ends, kept so that another link can go on with them */
+	int network;               /* the host's end of the network port, for the proxy */
 	int shares[ENGINE_SHARES]; /* the host's ends of the share ports, for the servers of folders */
 	int engine_errors;         /* read end of what the engine says on standard error */
 	struct monitor monitor;
@@ -57,6 +58,9 @@ int machine_start(struct machine *machine, uv_loop_t *loop, const struct engine_
 
 /* Asks the guest; head is "METHOD PATH\n". The answer comes through on_reply with that id. */
 int machine_request(struct machine *machine, uint32_t id, const char *head, struct slice body);
+
+/* The same with the content of a file, borrowed, for a body. */
+int machine_request_file(struct machine *machine, uint32_t id, const char *head, int file);
 
 /* Hands a client's connection to the link. Borrows fd. */
 int machine_stream(struct machine *machine, const char *path, int fd);

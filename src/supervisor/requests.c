@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "supervisor/guest-stats.h"
+#include "supervisor/journal.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -32,13 +33,14 @@ static json_t *describe(const struct life *life)
 {
 	const struct machine *machine = life->machine;
 
-	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i}}", "ok", 1, "state",
-			 state_of(life), "agent", life->sandbox.agent, "accel",
+	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "ok",
+			 1, "state", state_of(life), "agent", life->sandbox.agent, "accel",
 			 engine_accel_name(life->kind.accel), "restored", life->from_name != NULL, "since",
 			 (json_int_t)life->since, "shares", folders_describe(life), "guarded",
 			 (int)life->n_guarded, "pids", "supervisor", (int)getpid(), "engine",
 			 machine ? (int)machine->engine : 0, "link", machine ? (int)machine->link : 0,
-			 "keeper", (int)life->shares.keeper);
+			 "keeper", (int)life->shares.keeper, "proxy", (int)life->network.proxy.pid, "vault",
+			 (int)life->network.vault.role.pid);
 }
 
 static void on_status(struct life *life, struct control_request *request)
@@ -293,6 +295,56 @@ static void on_save(struct life *life, struct control_request *request)
 	control_refuse(&life->control, request->ticket, "too many copies are being made of it");
 }
 
+/* ---- policy ---- */
+
+static void on_note(void *owner, const char *text)
+{
+	const struct life *life = owner;
+
+	journal_add(life->place.dir, life->sandbox.name, NULL, text);
+}
+
+/* Numbered from 1: 0 is what nobody waits for. */
+static void on_applied(void *owner, uint32_t id, const char *error)
+{
+	struct life *life = owner;
+	uint64_t ticket = id <= JOBS_MAX ? life->appliers[id - 1] : 0;
+
+	if (!ticket)
+		return;
+	life->appliers[id - 1] = 0;
+	if (error)
+		control_refuse(&life->control, ticket, error);
+	else
+		control_answer(&life->control, ticket, NULL, -1);
+}
+
+static void on_trust(void *owner)
+{
+	struct life *life = owner;
+
+	if (life->phase == RUNNING)
+		(void)launch_tell_trust(life);
+	else
+		launch_on_trust(life);
+}
+
+const struct network_ops requests_network_ops = {
+	.on_trust = on_trust, .on_note = on_note, .on_applied = on_applied};
+
+static void on_policy(struct life *life, struct control_request *request)
+{
+	for (uint32_t i = 0; i < JOBS_MAX; i++) {
+		if (life->appliers[i])
+			continue;
+		life->appliers[i] = request->ticket;
+		if (network_apply(&life->network, i + 1) < 0)
+			on_applied(life, i + 1, "its proxy does not run: it reaches nothing");
+		return;
+	}
+	control_refuse(&life->control, request->ticket, "too many policies are being applied at once");
+}
+
 static void on_request(void *owner, struct control_request *request)
 {
 	static const struct {
@@ -302,7 +354,7 @@ static void on_request(void *owner, struct control_request *request)
 		{"status", on_status},     {"stats", on_stats},         {"memory", on_memory},
 		{"stop", on_stop},         {"pause", on_pause},         {"resume", on_resume},
 		{"save", on_save},         {"mount", folders_on_mount}, {"umount", folders_on_umount},
-		{"diff", folders_on_diff}, {"guard", folders_on_guard},
+		{"diff", folders_on_diff}, {"guard", folders_on_guard}, {"policy", on_policy},
 	};
 	struct life *life = owner;
 

@@ -7,6 +7,7 @@
  *   console.log    what the guest's kernel said, made printable and limited
  *   supervisor.log what its supervisor and the roles said
  *   ….log.1        the same of the run before
+ *   authority      key and certificate of its own authority (PEM), from its first start on
  *   lock           locked by its supervisor while it runs, and by whoever removes it
  *
  * Named snapshots (<data>/snapshots/<name>) and what new sandboxes start from (<cache>/starts/<key>) are such
@@ -25,6 +26,10 @@
 enum { SANDBOX_NAME_MIN = 1, SANDBOX_NAME_MAX = 63, SANDBOX_ENV_MAX = 1024 };
 
 #define SANDBOX_NAME_RULE "use 1 to 63 letters, digits, '-' and '.', the first one a letter or digit"
+
+#define SANDBOX_AUTHORITY "authority"
+
+enum { SANDBOX_AUTHORITY_MAX_BYTES = 65536 };
 
 enum shelf { SHELF_SANDBOXES, SHELF_SNAPSHOTS, SHELF_STARTS };
 

@@ -154,10 +154,23 @@ static int add_server(struct shares *shares, unsigned id, pid_t pid, int channel
 	return uv_poll_start(&server->watch, UV_READABLE, on_server);
 }
 
+static int take_role(struct shares *shares, const struct chan_message *message, int *fd)
+{
+	if (message->kind == CHAN_SERVED && *fd >= 0)
+		shares->ops->on_role(shares->owner, message->id, (pid_t)message->code, fd);
+	else if (message->kind == CHAN_FAILED)
+		shares->ops->on_role_failed(shares->owner, message->id, message->body);
+	else
+		return -EBADMSG;
+	return 0;
+}
+
 static int take_from_keeper(struct shares *shares, const struct chan_message *message, int *fd)
 {
 	struct share *share = message->id < SHARE_PORTS ? &shares->all[message->id] : NULL;
 
+	if (message->id == KEEPER_PROXY || message->id == KEEPER_VAULT)
+		return take_role(shares, message, fd);
 	if (!share)
 		return -EBADMSG;
 	/* Of one that was dropped meanwhile. */
@@ -252,6 +265,12 @@ static int ask_keeper(struct shares *shares, unsigned id)
 	return shares->channel < 0
 		       ? -ENOTCONN
 		       : chan_send(shares->channel, CHAN_KEEP, id, share->mode, slice_text(""), share->root);
+}
+
+int shares_keep_role(struct shares *shares, unsigned id)
+{
+	return shares->channel < 0 ? -ENOTCONN
+				   : chan_send(shares->channel, CHAN_KEEP, id, 0, slice_text(""), -1);
 }
 
 int shares_keep(struct shares *shares, unsigned id, const char *name, int root, enum share_mode mode,

@@ -17,6 +17,11 @@ enum { SHARES_RULES_MAX = 256 };
 struct shares_ops {
 	/* A server has something for the journal: one JSON object, not looked at. */
 	void (*on_note)(void *owner, unsigned id, const char *text);
+	/* The proxy (KEEPER_PROXY) or the vault (KEEPER_VAULT) has been started, for the first time or again;
+	 * channel is its, to be taken. */
+	void (*on_role)(void *owner, unsigned id, pid_t pid, int *channel);
+	/* It cannot be started. */
+	void (*on_role_failed)(void *owner, unsigned id, const char *why);
 	/* A folder has no server any more. */
 	void (*on_failed)(void *owner, unsigned id, const char *why);
 };
@@ -62,6 +67,9 @@ struct shares {
 int shares_start(struct shares *shares, struct err *err);
 
 int shares_attach(struct shares *shares, uv_loop_t *loop, const struct shares_ops *ops, void *owner);
+
+/* Has the proxy (KEEPER_PROXY) or the vault (KEEPER_VAULT) started anew; on_role follows. */
+int shares_keep_role(struct shares *shares, unsigned id);
 
 /* Has a folder served; takes root and state (-1 for none). The guest is told by somebody else. */
 int shares_keep(struct shares *shares, unsigned id, const char *name, int root, enum share_mode mode,

@@ -51,6 +51,8 @@ static void on_reply(void *owner, uint32_t id, unsigned status, struct slice bod
 		requests_paused(life);
 	else if (id == REQUEST_STATS)
 		requests_stats(life, status == 200 ? body : slice_text(""));
+	else if (id == REQUEST_TRUST && status != 204)
+		log_line("the guest did not take what the host trusts (%u)", status);
 	else if (id == REQUEST_THAW && status != 204)
 		log_line("the guest did not take the new time (%u)", status);
 }
@@ -218,6 +220,9 @@ static int give_up(struct life *life, struct err *err)
 		{.path = "/dev/null", .access = JAIL_READ | JAIL_WRITE},
 		{.path = "/dev/urandom", .access = JAIL_READ},
 		{.path = "/dev/kvm", .access = JAIL_DEVICE},
+		{.path = life->network.resolver.folder, .access = JAIL_READ},
+		{.path = life->network.policy.folder, .access = JAIL_READ},
+		{.path = life->network.store.folder, .access = JAIL_READ},
 	};
 
 	if (r < 0)
@@ -253,6 +258,8 @@ static int start(struct life *life, const char *name, struct err *err)
 	r = r < 0 ? r : place_check_room(&life->place, err);
 	r = r < 0 ? r : keep_log(life, err);
 	r = r < 0 ? r : folders_open(life, err);
+	if (r == 0 && network_find(&life->network, &life->place) < 0)
+		r = err_set(err, -ENOMEM, "cannot find the settings of the network");
 	r = r < 0 ? r : give_up(life, err);
 	if (r < 0)
 		return r;
@@ -262,6 +269,8 @@ static int start(struct life *life, const char *name, struct err *err)
 		return err_set(err, r, "cannot set up the event loop: %s", uv_strerror(r));
 	listener = place_listen(&life->place, err);
 	r = listener < 0 ? listener : watch(life, listener, err);
+	if (r == 0 && !life->is_start)
+		network_start(&life->network, &life->loop, &life->shares, &requests_network_ops, life);
 	life->since = time(NULL);
 	return r < 0 ? r : launch_begin(life, err);
 }

@@ -15,13 +15,15 @@ enum chan_kind {
 	/* supervisor to link */
 	CHAN_STREAM = 1, /* the descriptor is a client that wants the stream named by body (a path of
 			    wire/control.h) */
-	CHAN_REQUEST,    /* ask the guest: body is "METHOD PATH\n" and the request's body */
+	CHAN_REQUEST, /* ask the guest: body is "METHOD PATH\n" and the request's body, which the content of
+			 the descriptor is part of, if there is one */
 	/* link to supervisor */
 	CHAN_READY, /* the guest has answered the handshake; code is its version */
 	CHAN_REPLY, /* to the request of that id; code is the HTTP status, 0 if it could not be asked */
 	CHAN_LOST,  /* the session is over; body says why; code 1: the engine closed its end */
 	/* supervisor to keeper */
-	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode */
+	CHAN_KEEP, /* serve the folder behind the descriptor (O_PATH) as share `id`; code: enum share_mode.
+		      Without one, KEEPER_PROXY or KEEPER_VAULT (keeper/keeper.h) */
 	CHAN_DROP, /* end the server of share `id` */
 	/* keeper to supervisor */
 	CHAN_SERVED, /* share `id` has a server, for the first time or again; the descriptor is the channel to
@@ -37,6 +39,46 @@ enum chan_kind {
 	/* share to supervisor */
 	CHAN_SHARE_DONE, /* SAVE or DIFF `id` is done; code: 0 or an errno value */
 	CHAN_SHARE_NOTE, /* for the journal: body is a JSON object */
+	/* supervisor to proxy; descriptors are memory files unless said otherwise. All but PORT may come
+	 * again, and what they bring holds from then on. */
+	CHAN_PROXY_PORT, /* the descriptor is the guest's port; body: the sandbox's name. Last at the start */
+	CHAN_PROXY_POLICY, /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED. Without
+			    * a descriptor: there are some that cannot be read, and nothing is allowed until
+			    * they come. Nor is it before each layer has come once.
+			    */
+	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
+	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
+	CHAN_PROXY_STORE,    /* certificates (PEM): what servers' are verified against */
+	CHAN_PROXY_VAULT,    /* the descriptor is a channel to the vault */
+	CHAN_PROXY_SECRETS,  /* bindings without values (wire/secret.h): all that there are now */
+	/* proxy to supervisor */
+	CHAN_PROXY_READY,   /* the guest has answered the handshake for the first time; code is its version */
+	CHAN_PROXY_APPLIED, /* POLICY `id` holds for what is open too; or code is an errno value, body a
+			     * sentence, and what held before still does
+			     */
+	CHAN_PROXY_NOTE,    /* for the journal: body is a JSON object */
+	/* supervisor to vault; each is answered with DONE */
+	CHAN_VAULT_CA, /* the descriptor holds the sandbox's authority, or is empty: then one is made and
+			  written to it; body is its name */
+	CHAN_VAULT_CERTIFICATE, /* write the authority's certificate to the descriptor */
+	CHAN_VAULT_PROXY,       /* the descriptor is a channel to the proxy, from now on */
+	CHAN_VAULT_FEED,        /* the descriptor is the end of a pipe by which the store sends bindings, more
+				   than once where it goes on; answered when the first have been taken */
+	/* vault to supervisor */
+	CHAN_VAULT_DONE, /* of the message of that id; code: 0 or an errno value; body: a sentence, for FEED
+			  */
+	CHAN_VAULT_SECRETS, /* the descriptor holds all bindings as they are now, without values; before the
+			       DONE of what has changed them */
+	/* proxy to vault */
+	CHAN_VAULT_MINT,   /* body: a host */
+	CHAN_VAULT_REVEAL, /* for one request; body: "SERVICE HOST PORT", the host in its canonical form */
+	/* vault to proxy */
+	CHAN_VAULT_LEAF, /* to the MINT of that id; body: key and certificate (PEM); code: 0 or an errno value
+			  */
+	CHAN_VAULT_HEADER, /* to the REVEAL of that id: body is the value of the header that the binding
+			      names, or it is what the descriptor holds, where there is one; code: 0 or an
+			      errno value
+			      */
 	CHAN_KINDS,
 };
 
@@ -48,6 +90,9 @@ enum share_guest {
 	SHARE_GUEST_CONTINUES, /* it has mounted it, with the server whose state was given, or one that is
 				  lost */
 };
+
+/* Deny beats allow, whichever layer it stands in. */
+enum proxy_layer { PROXY_LAYER_GLOBAL, PROXY_LAYER_SANDBOX, PROXY_LAYERS };
 
 struct chan_message {
 	uint32_t kind;

@@ -4,7 +4,11 @@
  */
 #pragma once
 
-enum { CONTROL_BODY_MAX_BYTES = 65536, CONTROL_SESSION_NAME_MAX_BYTES = 64 };
+enum {
+	CONTROL_BODY_MAX_BYTES = 65536,
+	CONTROL_TRUST_MAX_BYTES = 4 << 20,
+	CONTROL_SESSION_NAME_MAX_BYTES = 64
+};
 
 /* POST: body both ways is frames (wire/frame.h). */
 #define CONTROL_EXEC "/exec"
@@ -40,3 +44,9 @@ enum { CONTROL_BODY_MAX_BYTES = 65536, CONTROL_SESSION_NAME_MAX_BYTES = 64 };
 /* POST: the same lines; unmounts it. Answer: 204; 409 where it is in use, unless there is a line "force 1".
  */
 #define CONTROL_UMOUNT "/umount"
+
+/*
+ * POST: the certificates (PEM) that programs inside are to trust, from now on: what the host trusts. At most
+ * CONTROL_TRUST_MAX_BYTES. Answer: 204.
+ */
+#define CONTROL_TRUST "/trust"

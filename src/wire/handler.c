@@ -8,6 +8,14 @@ void handler_on_response(struct h2_stream *stream, int status)
 		handler->ops->on_response(handler, status);
 }
 
+void handler_on_inform(struct h2_stream *stream)
+{
+	struct handler *handler = h2_data(stream);
+
+	if (handler && handler->ops->on_inform)
+		handler->ops->on_inform(handler);
+}
+
 void handler_on_data(struct h2_stream *stream, struct slice data)
 {
 	struct handler *handler = h2_data(stream);

@@ -84,9 +84,13 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
+# On a terminal the first run would ask for it.
+choose_policy() { [ -e "$SBX_HOME/config/policy" ] || "$SBX" policy init balanced >/dev/null; }
+
 # The shared state: template, and a sandbox "shared" that scenarios may use but must leave as it was.
 home_shared() {
 	export SBX_HOME=$SBX_TEST_HOME
+	choose_policy
 	if ! "$SBX" exec shared true 2>/dev/null; then
 		"$SBX" create shell --name shared --no-mount --memory 2g -q >/dev/null || { echo "Bail out! no shared sandbox"; exit 1; }
 	fi
@@ -99,6 +103,7 @@ home_own() {
 	mkdir -p "$own_home/data" "$own_home/cache" "$SBX_TEST_HOME/cache/starts"
 	ln -s "$SBX_TEST_HOME/data/templates" "$own_home/data/templates"
 	ln -s "$SBX_TEST_HOME/cache/starts" "$own_home/cache/starts"
+	choose_policy
 }
 
 # Names in the shared state that this scenario makes and that go with it.

@@ -13,6 +13,7 @@ sum=$("$SBX" exec x md5sum /home/agent/data)
 command=$!
 within 10 grep -q begun "$scratch/out"
 
+"$SBX" policy deny network denied.test --sandbox x >/dev/null
 is "fork says the name" "$("$SBX" fork x y)" y
 like "both run" "$("$SBX" ls)" "^x .*running"
 like "... the second one too" "$("$SBX" ls)" "^y .*running"
@@ -21,6 +22,7 @@ is "... its memory" "$("$SBX" exec y cat /dev/shm/file)" shared
 count=$("$SBX" exec y tail -n 1 /tmp/count)
 check "... its processes" within 10 sh -c "test \$('$SBX' exec y tail -n 1 /tmp/count) -gt $count"
 is "... its container" "$("$SBX" exec y docker ps --format '{{.Names}} {{.State}}')" "calm running"
+like "... the rules of the first one" "$("$SBX" policy ls y)" "^y .*deny denied.test"
 is "... a name of its own" "$("$SBX" exec y hostname)" y
 check "... a machine id of its own" test "$("$SBX" exec y cat /etc/machine-id)" != "$("$SBX" exec x cat /etc/machine-id)"
 check "... a boot id of its own" \

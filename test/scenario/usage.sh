@@ -58,7 +58,7 @@ refused 1 "is not NAME=VALUE" create shell --name xx -e =x
 refused 1 "sbx run AGENT --name none" run --name none
 is "nothing was made by all that" "$("$SBX" ls -q)" ""
 
-for command in run create exec ls stats stop pause resume mount umount diff guard fork snapshot rm prune template diagnose version; do
+for command in run create exec ls stats stop pause resume mount umount diff guard policy fork snapshot rm prune template diagnose version; do
 	like "sbx $command --help explains itself" "$("$SBX" $command --help)" "^Usage: sbx $command"
 done
 

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -159,6 +160,25 @@ static void test_takes_all_with_it(void **state)
 	close(channel);
 }
 
+/* It needs no folder, and works with what the keeper has left it. */
+static void test_vault(void **state)
+{
+	struct place *place = *state;
+	struct chan_message message;
+	int file = memfd_create("test", MFD_CLOEXEC), channel, unwanted = -1;
+
+	assert_true(file >= 0);
+	assert_int_equal(chan_send(place->channel, CHAN_KEEP, KEEPER_VAULT, 0, slice_text(""), -1), 0);
+	(void)served(place, KEEPER_VAULT, &channel);
+	assert_int_equal(chan_send(channel, CHAN_VAULT_CA, 1, 0, slice_text("test"), file), 0);
+	assert_int_equal(chan_receive(channel, &message, &unwanted), 1);
+	assert_int_equal(message.kind, CHAN_VAULT_DONE);
+	assert_int_equal(message.code, 0);
+	assert_true(lseek(file, 0, SEEK_END) > 0);
+	close(channel);
+	close(file);
+}
+
 static void test_nonsense(void **state)
 {
 	struct place *place = *state;
@@ -171,7 +191,7 @@ static void test_port_that_cannot_be(void **state)
 {
 	struct place *place = *state;
 
-	keep(place, SHARE_PORTS, SHARE_READ_WRITE);
+	keep(place, KEEPER_ROLES, SHARE_READ_WRITE);
 	assert_true(ends(place->keeper));
 }
 
@@ -182,6 +202,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gives_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_drops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_takes_all_with_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_vault, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nonsense, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_port_that_cannot_be, set_up, tear_down),
 	};

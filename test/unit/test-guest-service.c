@@ -2,6 +2,7 @@
  * The guest program's service as an ordinary process: a socket in place of the port, the host's side driven
  * by hand, so that any split of the bytes, and any garbage, can be tried.
  */
+#include "guest/control.h"
 #include "guest/guest.h"
 #include "guest/port.h"
 #include "wire/control.h"
@@ -180,7 +181,7 @@ static int setup(void **state)
 	host->step = PACKET_BYTES;
 	assert_int_equal(loop_new(&host->guest.loop), 0);
 	assert_int_equal(children_new(host->guest.loop, &host->guest.children), 0);
-	assert_int_equal(port_new(&host->guest, pair[1], &host->guest.port), 0);
+	assert_int_equal(control_new(&host->guest, pair[1]), 0);
 	greet(host);
 	*state = host;
 	return 0;

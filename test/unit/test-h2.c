@@ -20,7 +20,7 @@ static int on_request(void *owner, struct h2_stream *stream, const char *method,
 {
 	struct peer *peer = owner;
 
-	assert_string_equal(method, "POST");
+	assert_string_equal(method, path[0] ? "POST" : "CONNECT");
 	snprintf(peer->path, sizeof(peer->path), "%s", path);
 	peer->stream = stream;
 	h2_set_data(stream, peer);
@@ -202,6 +202,60 @@ static void test_refused_and_reset(void **state)
 	assert_int_not_equal(pair->client.error, 0);
 }
 
+static void test_connect_names_its_target(void **state)
+{
+	struct pair *pair = *state;
+	static char block[3 * H2_STREAM_WINDOW_BYTES];
+	struct h2_stream *stream;
+
+	assert_int_equal(h2_connect(pair->client.h2, "example.com:443", &pair->client, &stream), 0);
+	assert_int_equal(h2_send(stream, slice_text("hello")), 0);
+	settle(pair, 1 << 20);
+	assert_string_equal(h2_authority(pair->server.stream), "example.com:443");
+	assert_string_equal(buf_text(&pair->server.body), "hello");
+	assert_int_equal(h2_respond(pair->server.stream, 200), 0);
+	assert_int_equal(h2_send(pair->server.stream, slice_of(block, sizeof(block))), 0);
+	assert_int_equal(h2_queued_total(pair->server.h2), sizeof(block));
+	settle(pair, 1 << 20);
+	assert_int_equal(pair->client.status, 200);
+	assert_int_equal(pair->client.body.len, sizeof(block));
+	assert_int_equal(h2_queued_total(pair->server.h2), 0);
+	h2_end(stream);
+	settle(pair, 1 << 20);
+	assert_int_equal(pair->server.n_ended, 1);
+	assert_int_equal(pair->client.n_ended, 0);
+	h2_end(pair->server.stream);
+	settle(pair, 1 << 20);
+	assert_int_equal(pair->client.n_closed, 1);
+}
+
+static void test_too_many_resets_end_the_session(void **state)
+{
+	static const struct h2_limits limits = {.streams = 100,
+						.session_window_bytes = H2_SESSION_WINDOW_BYTES,
+						.resets = 50,
+						.resets_per_second = 1};
+	struct pair *pair = *state;
+	struct h2_stream *stream;
+	auto_buf struct buf wire = {0};
+	int r = 0;
+
+	h2_free(pair->server.h2);
+	assert_int_equal(h2_new_server_limited(&ops, &pair->server, &limits, &pair->server.h2), 0);
+	for (int i = 0; i < 200 && r == 0; i++) {
+		assert_int_equal(h2_connect(pair->client.h2, "x:1", &pair->client, &stream), 0);
+		assert_int_equal(h2_drain(pair->client.h2, &wire, 1 << 20), 0);
+		h2_reset(stream);
+		assert_int_equal(h2_drain(pair->client.h2, &wire, 1 << 20), 0);
+		r = h2_feed(pair->server.h2, buf_slice(&wire));
+		buf_clear(&wire);
+		if (r == 0)
+			r = h2_drain(pair->server.h2, &wire, 1 << 20);
+		buf_clear(&wire);
+	}
+	assert_int_equal(r, -EPROTO);
+}
+
 static void test_free_closes_what_lives(void **state)
 {
 	struct pair *pair = *state;
@@ -241,6 +295,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_closed_unread_streams_give_the_window_back, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_refused_and_reset, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect_names_its_target, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_resets_end_the_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_free_closes_what_lives, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage_ends_the_session, setup, teardown),
 	};

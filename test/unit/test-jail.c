@@ -256,6 +256,15 @@ static void calls_except_also(void)
 	expect(connect(-1, NULL, 0) < 0 && errno == EPERM);
 }
 
+static void calls_only_inet(void)
+{
+	static const int calls[] = {SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(close)};
+
+	expect(jail_privileges(false) == 0 && jail_calls_only_inet(calls, array_len(calls)) == 0);
+	expect(socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_INET6, SOCK_DGRAM, 0) >= 0);
+	(void)socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
 static void test_environment(void **state)
 {
 	(void)state;
@@ -306,6 +315,17 @@ static void test_narrow_call(void **state)
 	status = in_child(narrow_call);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+static void test_calls_only_inet(void **state)
+{
+	int status;
+
+	(void)state;
+	if (!jail_has_seccomp())
+		skip();
+	status = in_child(calls_only_inet);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
 static void test_calls_except(void **state)
@@ -390,14 +410,23 @@ static void test_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_environment),  cmocka_unit_test(test_descriptors),
-		cmocka_unit_test(test_limits),       cmocka_unit_test(test_privileges),
-		cmocka_unit_test(test_files),        cmocka_unit_test(test_calls_only),
-		cmocka_unit_test(test_narrow_call),  cmocka_unit_test(test_calls_except),
-		cmocka_unit_test(test_host),         cmocka_unit_test(test_calls_except_also),
-		cmocka_unit_test(test_foreign_call), cmocka_unit_test(test_tcp),
-		cmocka_unit_test(test_no_landlock),  cmocka_unit_test(test_no_seccomp),
-		cmocka_unit_test(test_execute),      cmocka_unit_test(test_is_quick),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_privileges),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_calls_only),
+		cmocka_unit_test(test_calls_only_inet),
+		cmocka_unit_test(test_narrow_call),
+		cmocka_unit_test(test_calls_except),
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_calls_except_also),
+		cmocka_unit_test(test_foreign_call),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_no_landlock),
+		cmocka_unit_test(test_no_seccomp),
+		cmocka_unit_test(test_execute),
+		cmocka_unit_test(test_is_quick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,15 @@
 /*
- * PID 1 of the machine in which bench/share measures. Makes the root as the guest program does, then runs
- * each line that comes on its port: a letter for who runs it (r root, a agent), its limit in seconds, a
- * blank, and what a shell is to do. Answers with the microseconds that it took by the machine's own clock and
- * its exit status, -1 when it did not end in time.
+ * PID 1 of the machines in which bench/share and bench/network measure. Makes the root as the guest program
+ * does, then runs each line that comes on its port: a letter for who runs it (r root, a agent; n: nobody, the
+ * network is made as sandboxes have it), its limit in seconds, a blank, and what a shell is to do. Answers
+ * with the microseconds that it took by the machine's own clock and its exit status, -1 when it did not end
+ * in time.
  */
 #include "base/log.h"
 #include "guest/devices.h"
 #include "guest/modules.h"
 #include "guest/mounts.h"
+#include "guest/network-setup.h"
 #include "guest/port.h"
 
 #include <errno.h>
@@ -85,10 +87,12 @@ static void run(FILE *port, const char *line)
 	if (sscanf(line, "%c%d %n", &who, &limit_s, &used) < 2 || used == 0)
 		return;
 	begin = now_us();
-	pid = fork();
-	if (pid == 0)
+	pid = who == 'n' ? 0 : fork();
+	if (who == 'n')
+		network_prepare();
+	else if (pid == 0)
 		become_shell(line + used, who == 'r');
-	status = pid < 0 ? -1 : wait_for(pid, limit_s);
+	status = pid > 0 ? wait_for(pid, limit_s) : pid;
 	fprintf(port, "%lld %d\n", (long long)(now_us() - begin), status);
 	fflush(port);
 }

@@ -1,0 +1,264 @@
+#include "proxy/ways.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { IDLE_MAX = 8, TRUNKS_MAX = 4 };
+
+struct idle {
+	struct ways *ways;
+	struct outlet *outlet; /* NULL: not in use */
+	struct in6_addr address;
+	bool is_by_proxy;
+};
+
+struct line {
+	struct trunk *trunk; /* NULL: not in use */
+	struct in6_addr address;
+	bool is_by_proxy;
+};
+
+struct ways {
+	struct proxy *proxy;
+	struct host host;
+	uint16_t port;
+	struct idle idle[IDLE_MAX];
+	struct line lines[TRUNKS_MAX];
+	struct way_wait *reaching; /* finds out what the server speaks; NULL: nobody does */
+	struct way_wait *waiting;  /* for what that one finds out */
+	bool is_http1;             /* what the server spoke last */
+};
+
+int ways_new(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret)
+{
+	struct ways *ways = calloc(1, sizeof(*ways));
+
+	if (!ways)
+		return -ENOMEM;
+	ways->proxy = proxy;
+	ways->host = *host;
+	ways->port = port;
+	*ret = ways;
+	return 0;
+}
+
+void ways_free(struct ways *ways)
+{
+	if (!ways)
+		return;
+	for (size_t i = 0; i < IDLE_MAX; i++)
+		outlet_free(ways->idle[i].outlet);
+	for (size_t i = 0; i < TRUNKS_MAX; i++)
+		trunk_free(ways->lines[i].trunk);
+	free(ways);
+}
+
+/* The policy may be another one than the one by which the address was picked. */
+static bool is_good(const struct ways *ways, const struct in6_addr *address, bool is_by_proxy)
+{
+	return is_by_proxy || policy_address_ok(&ways->proxy->policy, &ways->host, ways->port, address);
+}
+
+/* ---- connections that nobody uses ---- */
+
+/* Nothing was asked: it has closed, or says what is no answer. */
+static void drop(void *owner)
+{
+	struct idle *idle = owner;
+
+	outlet_free(idle->outlet);
+	idle->outlet = NULL;
+}
+
+static const struct outlet_ops idle_ops = {.on_readable = drop, .on_writable = drop, .on_broken = drop};
+
+void ways_put(struct ways *ways, struct outlet *outlet, const struct in6_addr *address, bool is_by_proxy)
+{
+	for (size_t i = 0; i < IDLE_MAX; i++) {
+		struct idle *idle = &ways->idle[i];
+
+		if (idle->outlet)
+			continue;
+		*idle = (struct idle){ways, outlet, *address, is_by_proxy};
+		outlet_set_owner(outlet, &idle_ops, idle);
+		outlet_read(outlet, true);
+		return;
+	}
+	outlet_free(outlet);
+}
+
+static bool take_idle(struct ways *ways, struct way *ret)
+{
+	for (size_t i = 0; i < IDLE_MAX; i++) {
+		struct idle *idle = &ways->idle[i];
+
+		if (!idle->outlet || !is_good(ways, &idle->address, idle->is_by_proxy))
+			continue;
+		*ret = (struct way){.outlet = idle->outlet,
+				    .address = idle->address,
+				    .is_by_proxy = idle->is_by_proxy,
+				    .is_used = true};
+		idle->outlet = NULL;
+		return true;
+	}
+	return false;
+}
+
+/* ---- trunks ---- */
+
+static void on_over(void *owner, struct trunk *trunk)
+{
+	struct ways *ways = owner;
+
+	for (size_t i = 0; i < TRUNKS_MAX; i++)
+		if (ways->lines[i].trunk == trunk)
+			ways->lines[i].trunk = NULL;
+}
+
+static bool find_trunk(struct ways *ways, struct way *ret)
+{
+	for (size_t i = 0; i < TRUNKS_MAX; i++) {
+		const struct line *line = &ways->lines[i];
+
+		if (!line->trunk || !trunk_is_open(line->trunk) ||
+		    !is_good(ways, &line->address, line->is_by_proxy))
+			continue;
+		*ret = (struct way){
+			.trunk = line->trunk, .address = line->address, .is_by_proxy = line->is_by_proxy};
+		return true;
+	}
+	return false;
+}
+
+static void add_trunk(struct ways *ways, const struct reach_result *result, struct way *ret)
+{
+	struct line *line = NULL;
+
+	for (size_t i = 0; i < TRUNKS_MAX && !line; i++)
+		line = ways->lines[i].trunk ? NULL : &ways->lines[i];
+	if (!line || trunk_new(ways->proxy, result->outlet, on_over, ways, &line->trunk) < 0) {
+		if (!line)
+			outlet_free(result->outlet);
+		ret->why = "the server's connections end one after the other";
+		return;
+	}
+	line->address = result->address;
+	line->is_by_proxy = result->is_by_proxy;
+	ret->trunk = line->trunk;
+}
+
+/* ---- whoever waits ---- */
+
+static void begin(struct ways *ways, struct way_wait *wait);
+
+void way_cancel(struct way_wait *wait)
+{
+	struct ways *ways = wait->ways;
+	struct way_wait *next;
+
+	reach_cancel(wait->reach);
+	wait->reach = NULL;
+	if (wait->link) {
+		*wait->link = wait->next;
+		if (wait->next)
+			wait->next->link = wait->link;
+		wait->link = NULL;
+	}
+	if (!ways || ways->reaching != wait)
+		return;
+	/* Somebody else has to find out. */
+	ways->reaching = NULL;
+	next = ways->waiting;
+	if (!next)
+		return;
+	way_cancel(next);
+	begin(ways, next);
+}
+
+/* What one could not reach, the others cannot either. */
+static void wake_all(struct ways *ways, const struct way *way)
+{
+	bool has_failed = !way->trunk && !way->outlet;
+	struct way_wait *waiting = ways->waiting;
+
+	ways->waiting = NULL;
+	if (waiting)
+		waiting->link = &waiting;
+	while (waiting) {
+		struct way_wait *wait = waiting;
+
+		way_cancel(wait);
+		if (has_failed)
+			wait->done(wait, way);
+		else
+			ways_get(ways, wait);
+	}
+}
+
+static void on_reached(void *owner, const struct reach_result *result)
+{
+	struct way_wait *wait = owner;
+	struct ways *ways = wait->ways;
+	bool was_first = ways->reaching == wait;
+	struct way way = {.address = result->address,
+			  .is_by_proxy = result->is_by_proxy,
+			  .why = result->why,
+			  .is_denied = result->is_denied};
+
+	wait->reach = NULL;
+	if (result->outlet)
+		ways->is_http1 = result->protocol == TLS_HTTP1;
+	if (result->outlet && result->protocol == TLS_HTTP2)
+		add_trunk(ways, result, &way);
+	else
+		way.outlet = result->outlet;
+	if (was_first)
+		ways->reaching = NULL;
+	wait->done(wait, &way);
+	if (was_first)
+		wake_all(ways, &way);
+}
+
+static void begin(struct ways *ways, struct way_wait *wait)
+{
+	static const struct way none = {.why = "there is no memory for a connection"};
+
+	if (!ways->is_http1)
+		ways->reaching = wait;
+	if (reach_start(ways->proxy, &ways->host, ways->port, TLS_HTTP1 | TLS_HTTP2, on_reached, wait,
+			&wait->reach) == 0)
+		return;
+	if (ways->reaching == wait)
+		ways->reaching = NULL;
+	wait->done(wait, &none);
+}
+
+bool ways_has(const struct ways *ways, const struct trunk *trunk)
+{
+	for (size_t i = 0; i < TRUNKS_MAX; i++)
+		if (ways->lines[i].trunk == trunk && trunk)
+			return trunk_is_open(trunk);
+	return false;
+}
+
+void ways_get(struct ways *ways, struct way_wait *wait)
+{
+	struct way way;
+
+	wait->ways = ways;
+	wait->link = NULL;
+	wait->reach = NULL;
+	if (find_trunk(ways, &way) || take_idle(ways, &way)) {
+		wait->done(wait, &way);
+		return;
+	}
+	if (!ways->reaching || ways->is_http1) {
+		begin(ways, wait);
+		return;
+	}
+	wait->next = ways->waiting;
+	wait->link = &ways->waiting;
+	if (wait->next)
+		wait->next->link = &wait->next;
+	ways->waiting = wait;
+}

@@ -1,0 +1,42 @@
+/*
+ * The connections to one server that the requests of one client share: one for all of them where the server
+ * speaks HTTP/2, else one at a time for each, kept for the next.
+ */
+#pragma once
+
+#include "proxy/reach.h"
+#include "proxy/trunk.h"
+
+struct ways;
+
+/* What was found: a trunk, which stays with the ways; or an outlet of whoever asked; or why there is none. */
+struct way {
+	struct trunk *trunk;
+	struct outlet *outlet;
+	struct in6_addr address;
+	bool is_by_proxy, is_used;
+	const char *why;
+	bool is_denied;
+};
+
+/* Embedded by whoever waits. */
+struct way_wait {
+	void (*done)(struct way_wait *wait, const struct way *way);
+	struct way_wait *next, **link; /* link NULL: it does not wait */
+	struct reach *reach;           /* its own */
+	struct ways *ways;
+};
+
+/* Copies host. */
+int ways_new(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret);
+void ways_free(struct ways *ways);
+
+/* wait->done is set. It is called once, perhaps before this returns, and not after way_cancel(). */
+void ways_get(struct ways *ways, struct way_wait *wait);
+void way_cancel(struct way_wait *wait);
+
+/* Whether a trunk that was found is still there, and takes requests. */
+bool ways_has(const struct ways *ways, const struct trunk *trunk);
+
+/* Keeps a connection that has been used to the end; takes outlet. */
+void ways_put(struct ways *ways, struct outlet *outlet, const struct in6_addr *address, bool is_by_proxy);

@@ -1,0 +1,142 @@
+#include "supervisor/vault.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+enum { NAME_BYTES = 65 /* RFC 5280, ub-common-name */ };
+
+/* Numbers of what was asked. */
+enum { ASK_AUTHORITY = 1, ASK_CERTIFICATE };
+
+static void wipe(struct buf *buf)
+{
+	if (buf->data)
+		explicit_bzero(buf->data, buf->room);
+	buf_done(buf);
+}
+#define auto_secret __attribute__((cleanup(wipe)))
+
+static void give_up(struct vault *vault, const char *what, int error)
+{
+	log_line("the vault %s: %s; connections that have to be looked into are refused", what,
+		 strerror(error));
+	vault->has_failed = true;
+	vault->on_certificate(vault->owner);
+}
+
+/* Hands it a memory file with that content, which it may fill. */
+static int ask(struct vault *vault, enum chan_kind kind, uint32_t id, struct slice content)
+{
+	char name[NAME_BYTES];
+	int r;
+
+	if (vault->file >= 0)
+		close(steal_fd(&vault->file));
+	vault->file = memfd_create("sbx-vault", MFD_CLOEXEC);
+	r = vault->file < 0 ? -errno : fd_write_all(vault->file, content);
+	snprintf(name, sizeof(name), "sbx %.60s", vault->place->name);
+	return r < 0 ? r : role_tell(&vault->role, kind, id, 0, slice_text(name), vault->file);
+}
+
+static int read_back(const struct vault *vault, struct buf *ret)
+{
+	/* At once, so that no copy of it is left behind by one that grows. */
+	if (!buf_space(ret, SANDBOX_AUTHORITY_MAX_BYTES))
+		return -ENOMEM;
+	return lseek(vault->file, 0, SEEK_SET) < 0
+		       ? -errno
+		       : fd_read_all(vault->file, SANDBOX_AUTHORITY_MAX_BYTES, ret);
+}
+
+static void keep_authority(const struct vault *vault)
+{
+	auto_secret struct buf text = {0};
+	struct err err;
+	int r = read_back(vault, &text);
+
+	if (r == 0)
+		r = file_write_atomic(vault->place->dir, SANDBOX_AUTHORITY, 0600, buf_slice(&text), &err);
+	if (r < 0)
+		log_line("the sandbox's authority cannot be kept, its next start makes another one: %s",
+			 strerror(-r));
+}
+
+static void take_authority(struct vault *vault, int error)
+{
+	/* Only its own programs knew it, and they are told of the new one. */
+	if (error == EBADMSG && !vault->is_new) {
+		log_line("'%s' is damaged: another authority is made", SANDBOX_AUTHORITY);
+		vault->is_new = true;
+		error = -ask(vault, CHAN_VAULT_CA, ASK_AUTHORITY, slice_text(""));
+		if (error == 0)
+			return;
+	}
+	if (error == 0 && vault->is_new)
+		keep_authority(vault);
+	if (error == 0)
+		error = -ask(vault, CHAN_VAULT_CERTIFICATE, ASK_CERTIFICATE, slice_text(""));
+	if (error != 0)
+		give_up(vault, "has no authority", error);
+}
+
+static void take_certificate(struct vault *vault, int error)
+{
+	buf_clear(&vault->certificate);
+	if (error == 0)
+		error = -read_back(vault, &vault->certificate);
+	close(steal_fd(&vault->file));
+	if (error != 0)
+		give_up(vault, "gives no certificate", error);
+	else
+		vault->has_failed = false;
+	if (error == 0)
+		vault->on_certificate(vault->owner);
+}
+
+/* NOLINTNEXTLINE(readability-non-const-parameter): the role's prototype */
+static int on_message(void *owner, const struct chan_message *message, int *fd)
+{
+	struct vault *vault = owner;
+	int error = message->code <= INT16_MAX ? (int)message->code : EPROTO;
+
+	(void)fd;
+	if (message->kind != CHAN_VAULT_DONE)
+		return -EBADMSG;
+	if (message->id != 0 && vault->file < 0)
+		return -EBADMSG;
+	if (message->id == ASK_AUTHORITY)
+		take_authority(vault, error);
+	else if (message->id == ASK_CERTIFICATE)
+		take_certificate(vault, error);
+	return 0;
+}
+
+void vault_init(struct vault *vault, uv_loop_t *loop, const struct place *place,
+		void (*on_certificate)(void *owner), void *owner)
+{
+	*vault = (struct vault){
+		.loop = loop, .place = place, .on_certificate = on_certificate, .owner = owner, .file = -1};
+	vault->role.on_message = on_message;
+	vault->role.owner = vault;
+}
+
+void vault_on_role(struct vault *vault, pid_t pid, int *channel)
+{
+	auto_secret struct buf text = {0};
+	int r = role_attach(&vault->role, vault->loop, steal_fd(channel), pid);
+
+	if (r == 0 && !buf_space(&text, SANDBOX_AUTHORITY_MAX_BYTES))
+		r = -ENOMEM;
+	if (r == 0)
+		r = file_read(vault->place->dir, SANDBOX_AUTHORITY, SANDBOX_AUTHORITY_MAX_BYTES, &text);
+	vault->is_new = r == -ENOENT;
+	if (r == 0 || vault->is_new)
+		r = ask(vault, CHAN_VAULT_CA, ASK_AUTHORITY, buf_slice(&text));
+	if (r < 0)
+		give_up(vault, "cannot be told the sandbox's authority", -r);
+}

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""run-http2.py SBX-PROXY SBX-VAULT [NAME...]: HTTP/2 at both sides, with the programs of nghttp2 and clients that misbehave. TAP."""
+import os
+import socket
+import ssl
+import subprocess
+import sys
+
+import guest as h2
+import inside
+import secure
+import tap
+from inside import Place
+from place import Reader, memory_kib
+from secure import write
+
+inside.program, inside.vault_program = sys.argv[1:3]
+inside.http = "2"
+GRPC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "grpc-echo.py")
+KEY, HOLDER = "sk-true-0123456789abcdefghij", "sk-proj-placeholder0123456789"
+
+
+class Nghttpd:
+    """A server that speaks HTTP/2 only, and tells what it gets."""
+
+    def __init__(self, *more):
+        pem = inside.public.issue("a.test")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen(
+            ["nghttpd", "-v", "-a", "127.0.0.1", "-d", secure.folder.name, *more, str(self.port), pem, pem],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        first = self.process.stdout.readline()
+        assert b"listen" in first, first
+        self.reader = Reader(self.process.stdout)
+
+    @property
+    def told(self):
+        return self.reader.text
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Grpc:
+    """A real gRPC server."""
+
+    def __init__(self):
+        pem = inside.public.issue("a.test")
+        self.process = subprocess.Popen([GRPC, "serve", pem, pem], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Stopping(Place):
+    """A place whose server is a process."""
+
+    def __exit__(self, *rest):
+        try:
+            super().__exit__(*rest)
+        finally:
+            self.server.stop()
+
+
+class Both(Stopping):
+    def __init__(self, *more, rules="allow a.test:$PORT\ninspect a.test:$PORT\n"):
+        super().__init__(Nghttpd(*more), rules)
+
+    def raw(self, octets, what):
+        """A client of bytes, in a program of its own. Gives what came back."""
+        return self.bridge.run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "h2-raw.py"),
+                                str(self.bridge.port), "a.test", str(self.server.port), self.trusted, what, write("raw", octets.hex())], 40)
+
+
+write("hello", "hello from afar\n")
+
+
+def both_sides():
+    """A request and its answer; the journal has it."""
+    with Both() as place:
+        status, text = place.curl(path="/hello?x=y")
+        assert status == 0 and text.startswith(b"HTTP/2 200") and text.endswith(b"hello from afar\n"), (status, text)
+        note = place.proxy.notes(1)[0]
+        assert (note["method"], note["path"], note["status"]) == ("GET", "/hello", 200), note
+        status, text = place.curl("-I", path="/hello")
+        assert status == 0 and b"content-length: 16" in text, (status, text)
+        status, text = place.curl(path="/none")
+        assert status == 0 and b"HTTP/2 404" in text, (status, text)
+
+
+def one_connection_for_all():
+    """The requests of one client share one connection to the server."""
+    with Both() as place:
+        url = f"https://a.test:{place.server.port}/hello"
+        status, text = place.curl(*[url] * 20, "--parallel", path="/hello")
+        assert status == 0 and text.count(b"hello from afar") == 21, (status, text)
+        starts = {line.partition(b"]")[0] for line in place.server.told.splitlines() if b"recv (stream_id" in line}
+        assert len(starts) == 1, starts
+
+
+def judged_one_by_one():
+    """Streams of one session are judged each for itself."""
+    with Both(rules="allow a.test:$PORT path=/hello\n") as place:
+        url = f"https://a.test:{place.server.port}"
+        status, text = place.curl(f"{url}/other", f"{url}/hello", path="/hello")
+        assert text.count(b"hello from afar") == 2 and b"HTTP/2 403" in text and b"Blocked by sbx policy" in text, text
+        assert b"/other" not in place.server.told
+
+
+def trailers_both_ways():
+    """What comes behind a body gets through, as gRPC needs it; so does "te"."""
+    with Both("--echo-upload", "--trailer", "grpc-status: 0") as place:
+        body = write("body", "b" * 100000)
+        text = place.bridge.run(["nghttp", "-v", "--no-verify", "-H", f":authority: a.test:{place.server.port}", "-H", "te: trailers",
+                                 "-d", body, "--trailer", "x-client: yes", f"https://127.0.0.1:{place.bridge.port}/echo"])[1]
+        assert b"grpc-status: 0" in text, text[-2000:]
+        assert b"x-client: yes" in place.server.told and b"te: trailers" in place.server.told, place.server.told[-2000:]
+
+
+def grpc():
+    """Calls and streams of real gRPC, both ways at once, with their trailers and failures."""
+    server = Grpc()
+    with Stopping(server) as place:
+        status, text = place.bridge.run([GRPC, "ask", str(place.bridge.port), f"a.test:{server.port}", place.trusted], 40)
+        assert status == 0 and b"gRPC works" in text, (status, text.decode())
+        assert [note["path"] for note in place.proxy.notes(3)] == ["/test.Echo/One", "/test.Echo/Fail", "/test.Echo/Chat"]
+
+
+def the_key_is_put_in():
+    """On a stream too, and nothing else that could be one."""
+    with Both(rules="allow a.test:$PORT\n") as place:
+        described = place.vault.feed(f"service openai\nheader Authorization: Bearer %s\nhost a.test:{place.server.port}\n"
+                                     f"placeholder {HOLDER}\nvalue {KEY}\n")
+        place.proxy.tell("PROXY_SECRETS", described)
+        status, _ = place.curl("-H", f"Authorization: Bearer {HOLDER}", "-H", "X-Api-Key: theirs", path="/hello")
+        assert status == 0 and f"authorization: Bearer {KEY}".encode() in place.server.told, place.server.told
+        assert b"theirs" not in place.server.told and HOLDER.encode() not in place.server.told
+        assert place.proxy.notes(1)[0]["credential"] == "openai"
+
+
+def large_bodies():
+    """Both ways, without growth."""
+    size = 32 << 20
+    body = write("large", "x")
+    os.truncate(body, size)
+    with Both("--echo-upload") as place:
+        before = memory_kib(place.proxy)
+        status, text = place.curl("-T", body, "-o", "/dev/null", "-w", "%{size_download}", path="/echo", limit=60)
+        assert status == 0 and text.strip().endswith(str(size).encode()), (status, text[-200:])
+        assert memory_kib(place.proxy) - before < 16 << 10, memory_kib(place.proxy) - before
+
+
+def server_goes_away():
+    """A server that is gone in the middle: an answer that says so, and another connection for the next request."""
+    with Both() as place:
+        assert place.curl(path="/hello")[0] == 0
+        place.server.stop()
+        status, text = place.curl(path="/hello")
+        assert b"HTTP/2 502" in text, (status, text)
+
+
+def fields(*pairs):
+    """Without compression, each with a name of its own."""
+    return b"".join(b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in pairs)
+
+
+def misleading_heads():
+    """What two programs could read in two ways is refused, and never reaches the server."""
+    with Both() as place:
+        authority = f"a.test:{place.server.port}".encode()
+        usual = ((b":method", b"GET"), (b":scheme", b"https"), (b":authority", authority), (b":path", b"/hello"))
+        bad = {
+            "another host": usual + ((b"host", b"b.test"),),
+            "another authority": usual[:2] + ((b":authority", b"b.test"), usual[3]),
+            "plain http": (usual[0], (b":scheme", b"http")) + usual[2:],
+            "a blank in the path": usual[:3] + ((b":path", b"/a HTTP/1.1"),),
+            "a line's end in a value": usual + ((b"x", b"a\r\nb: c"),),
+            "transfer-encoding": usual + ((b"transfer-encoding", b"chunked"),),
+            "connection": usual + ((b"connection", b"close"),),
+            "two paths": usual + ((b":path", b"/x"),),
+            "no path": usual[:3],
+            "a connect": ((b":method", b"CONNECT"), (b":authority", authority)),
+            "two lengths": usual + ((b"content-length", b"1"), (b"content-length", b"2")),
+        }
+        for what, pairs in bad.items():
+            frames = h2.frame(h2.HEADERS, h2.END_STREAM | h2.END_HEADERS, 1, fields(*pairs))
+            _, text = place.raw(frames, "one")
+            assert b"status 200" not in text and b"ended" in text, (what, text)
+        _, text = place.raw(h2.frame(h2.HEADERS, h2.END_STREAM | h2.END_HEADERS, 1, fields(*usual)), "one")
+        assert b"status 200" in text, text
+        assert place.server.told.count(b"recv HEADERS") == 1, place.server.told.decode()
+
+
+def floods():
+    """Rapid resets, continuations without end, heads that grow when they are read: the session ends, the proxy does not."""
+    with Both() as place:
+        authority = f"a.test:{place.server.port}".encode()
+        usual = fields((b":method", b"GET"), (b":scheme", b"https"), (b":authority", authority), (b":path", b"/hello"))
+        before = memory_kib(place.proxy)
+        resets = b"".join(h2.frame(h2.HEADERS, 5, number, usual) + h2.frame(h2.RST_STREAM, 0, number, b"\0\0\0\x08")
+                          for number in range(1, 8000, 2))
+        continuations = h2.frame(h2.HEADERS, 1, 1, usual) + h2.frame(9, 0, 1, fields((b"x", b"y" * 100))) * 20000
+        # One large field in the table, and then a thousand times its number.
+        bomb = h2.frame(h2.HEADERS, 5, 1, usual + b"\x40\x01x\x7f\x81\x1e" + b"z" * 4000 + b"\xbe" * 12000)
+        for what, octets in (("resets", resets), ("continuations", continuations), ("bomb", bomb)):
+            _, text = place.raw(octets, "flood")
+            assert b"ended" in text, (what, text)
+        assert memory_kib(place.proxy) - before < 16 << 10, memory_kib(place.proxy) - before
+        status, text = place.curl(path="/hello")
+        assert status == 0 and b"hello from afar" in text, (status, text)
+
+
+sys.exit(tap.run([value for name, value in list(globals().items())
+    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Grpc", "Stopping", "Both", "fields")], sys.argv[3:]))

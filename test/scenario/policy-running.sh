@@ -1,0 +1,75 @@
+#!/bin/bash
+# Rules that are edited by hand while a sandbox runs: what counts from when, and what is denied when they cannot be read.
+. "$(dirname "$0")/../lib/scenario.sh"
+home_own
+"$SBX" create shell --name box --no-mount --memory 2g -q >/dev/null || { echo "Bail out! no sandbox"; exit 1; }
+global=$SBX_HOME/config/policy
+own=$SBX_HOME/data/sandboxes/box/policy
+log=$SBX_HOME/data/sandboxes/box/supervisor.log
+
+python3 -u -m http.server --bind 127.0.0.1 0 >"$scratch/server" 2>/dev/null &
+server=$!
+trap 'kill $server 2>/dev/null; finish' EXIT
+within 10 grep -q port "$scratch/server"
+port=$(grep -o 'port [0-9]*' "$scratch/server" | cut -d' ' -f2)
+
+# One program inside asks whenever it is told to: each answer is a status and the last line that came with it.
+cat >"$scratch/ask.py" <<END
+import sys, urllib.request, urllib.error
+for line in sys.stdin:
+    try:
+        print(urllib.request.urlopen("http://host.docker.internal:$port/", timeout=20).status, flush=True)
+    except urllib.error.HTTPError as e:
+        print(e.code, e.read().decode().strip().split("\n")[-1], flush=True)
+    except OSError as e:
+        print(type(e).__name__, flush=True)
+END
+begin_asking() {
+	coproc ASK { "$SBX" exec -i box python3 -c "$(cat "$scratch/ask.py")" 2>/dev/null; }
+}
+ask() {
+	echo >&"${ASK[1]}"
+	read -r -t 60 answer <&"${ASK[0]}"
+	printf '%s\n' "$answer"
+}
+answers() { ask >"$scratch/answer"; grep -Eq "$1" "$scratch/answer"; } # a pipe would not get the descriptors
+
+begin_asking
+like "what no rule allows is denied" "$(ask)" '^403 no rule allows it'
+echo "allow localhost:$port" >"$own"
+begin=$(now_ms)
+check "a rule written into the sandbox's file by hand counts" within 5 answers '^200'
+say "after $(($(now_ms) - begin)) ms, with an answer from inside"
+printf 'allow localhost:%s\nalow example.com\n' "$port" >"$own"
+check "a bad line is reported with its number" within 5 grep -q "own rules, line 2: " "$log"
+is "... and the rules before stay" "$(ask)" 200
+rm "$own"
+mkdir "$own"
+check "a file that cannot be read denies what was allowed" within 5 answers '^403 nothing is allowed while the rules cannot be read'
+rmdir "$own"
+echo "allow localhost:$port" >"$own"
+check "... until it can be" within 5 answers '^200'
+mv "$global" "$scratch/global"
+mkdir "$global"
+check "the same for the rules for all sandboxes" within 5 answers '^403 nothing is allowed while'
+rmdir "$global"
+echo "deny localhost:$port" >"$global"
+check "... which deny what the sandbox's own allow" within 5 answers "^403 the rule that decided: deny localhost:$port"
+rm "$global"
+check "... and have no rules once their file is gone" within 5 answers '^200'
+rm "$own"
+check "without any rules nothing is allowed" within 5 answers '^403 no rule allows it'
+eval "exec ${ASK[1]}>&-"
+
+# A start finds no rules that held before.
+echo "allow localhost:$port" >"$own"
+echo "deny nothing at all" >"$global"
+"$SBX" stop box >/dev/null
+"$SBX" exec box true 2>"$scratch/err"
+like "a start with a bad line names it" "$(cat "$scratch/err")" "config/policy, line 1: .*'box' reaches nothing"
+begin_asking
+like "... and denies everything" "$(ask)" '^403 nothing is allowed while the rules cannot be read'
+rm "$global"
+check "... until it is mended" within 5 answers '^200'
+eval "exec ${ASK[1]}>&-"
+done_testing
