@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "cli/client.h"
 #include "cli/probe.h"
+#include "cli/secret.h"
 #include "cli/shares.h"
 #include "cli/supervise.h"
 #include "cli/template.h"
@@ -83,10 +84,13 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 	if (r < 0)
 		return r;
 	memory = find_memory(paths, sandbox->name);
-	return supervise(
+	r = supervise(
 		&(struct supervise){
 			.name = sandbox->name, .template = &template, .memory = memory, .shares = shares.fds},
 		err);
+	if (r == 0)
+		secret_give(paths, sandbox->name);
+	return r;
 }
 
 /* The process at the other end of the socket, held by a descriptor so that no other can be meant. */

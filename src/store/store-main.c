@@ -58,7 +58,8 @@ static int put(struct store *store, char **words, struct err *err)
 	r = r < 0 ? r : read_value(words[0], words[1], &value, err);
 	r = r < 0 ? r : store_put(store, words[0], &value, &source, err);
 	if (r == 0)
-		printf("%s\n", index_source_names[source]);
+		printf("%s%s\n", index_source_names[source],
+		       store->is_until_restart ? STORE_UNTIL_RESTART : "");
 	return r;
 }
 

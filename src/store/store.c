@@ -106,6 +106,7 @@ static int write_locker(struct store *store, const char *name, struct slice valu
 	auto_locker struct locker locker = LOCKER_NONE;
 	int r = locker_open(store->paths, /* for_writing= */ true, &locker, err);
 
+	store->is_until_restart = locker.key.kind == LOCKER_KERNEL;
 	return r < 0 ? r : locker_set(&locker, name, value, err);
 }
 

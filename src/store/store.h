@@ -13,6 +13,7 @@ struct store {
 	struct keychain keychain;
 	struct locker locker;
 	struct err keychain_err, locker_err; /* why, once it was found out */
+	bool is_until_restart;               /* what was put is readable only so long */
 	int keychain_state, locker_state;    /* 0: open; negative: why not; positive: not tried yet */
 };
 
