@@ -89,11 +89,20 @@ int secret_keep(const struct paths *paths, const struct secret_wish *wish, struc
 		return r;
 	if (had && before != source)
 		drop_value(before, key);
-	secret_tell(paths, *wish->sandbox ? wish->sandbox : NULL, wish->service);
+	secret_tell(paths, *wish->sandbox ? wish->sandbox : NULL, wish->service, wish->command != NULL);
 	return 0;
 }
 
 /* ---- removing ---- */
+
+/* What counts after another one has gone may have to be asked for. */
+static bool has_command(const struct index *index, const char *service)
+{
+	for (size_t i = 0; i < index->count; i++)
+		if (index->entries[i].command && strcmp(index->entries[i].service, service) == 0)
+			return true;
+	return false;
+}
 
 /* A service of the person's own goes with its last secret. */
 static int drop_service(const struct paths *paths, struct index *index, const char *name, struct err *err)
@@ -119,6 +128,7 @@ int secret_remove(const struct paths *paths, const char *service, const char *sa
 	enum index_source source = INDEX_COMMAND;
 	char key[INDEX_KEY_BYTES];
 	struct index_entry *entry;
+	bool takes_long;
 	int r = lock < 0 ? lock : index_load(paths, &index, err);
 
 	entry = r < 0 ? NULL : index_find(&index, service, sandbox);
@@ -131,12 +141,13 @@ int secret_remove(const struct paths *paths, const char *service, const char *sa
 		r = index_save(paths, &index, err);
 	}
 	r = r < 0 ? r : drop_service(paths, &index, service, err);
+	takes_long = has_command(&index, service);
 	index_done(&index);
 	if (r < 0)
 		return r;
 	index_key(service, sandbox, key);
 	drop_value(source, key);
-	secret_tell(paths, *sandbox ? sandbox : NULL, service);
+	secret_tell(paths, *sandbox ? sandbox : NULL, service, takes_long);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* A command may take a minute, and a person at a keychain's prompt another one. */
-enum { GIVE_LIMIT_MS = 150000 };
+enum { STATUS_LIMIT_MS = 1000, GIVE_LIMIT_MS = 150000, TELL_LIMIT_MS = 8000, TELL_LONG_LIMIT_MS = 65000 };
 
 /* Of many: what is to be asked of which. */
 struct telling {
@@ -46,9 +46,9 @@ static void complain(const struct client_status *status)
 			 error ? error : "its answer makes no sense");
 }
 
-static void finish(const struct paths *paths, struct telling *telling)
+static void finish(const struct paths *paths, struct telling *telling, int limit_ms)
 {
-	client_statuses_with(paths, "secrets", -1, telling->list, telling->count, GIVE_LIMIT_MS);
+	client_statuses_with(paths, "secrets", -1, telling->list, telling->count, limit_ms);
 	for (size_t i = 0; i < telling->count; i++) {
 		complain(&telling->list[i]);
 		close(telling->list[i].file);
@@ -56,18 +56,43 @@ static void finish(const struct paths *paths, struct telling *telling)
 	}
 }
 
-static bool is_running(const struct paths *paths, const char *name)
+/* One that starts is given all there is when it has; one that stops needs nothing more. */
+static bool is_to_be_told(const struct client_status *status)
 {
-	autofd int fd = client_connect(paths, name, NULL);
-
-	return fd >= 0;
+	if (status->state == CLIENT_NOT_ANSWERING)
+		complain(status);
+	return status->state == CLIENT_RUNNING || status->state == CLIENT_PAUSED ||
+	       status->state == CLIENT_DISK_FULL;
 }
 
-void secret_tell(const struct paths *paths, const char *sandbox, const char *service)
+/* Those that run, of these; a list of the caller's. */
+static struct client_status *find_running(const struct paths *paths, char **names, size_t *ret_count)
+{
+	struct client_status *list;
+	size_t count = 0, kept = 0;
+
+	while (names[count])
+		count++;
+	list = calloc(count + 1, sizeof(*list));
+	for (size_t i = 0; list && i < count; i++)
+		list[i].name = names[i];
+	if (list)
+		client_statuses(paths, list, count, STATUS_LIMIT_MS);
+	for (size_t i = 0; list && i < count; i++) {
+		bool is_told = is_to_be_told(&list[i]);
+
+		json_decref(list[i].reply);
+		if (is_told)
+			list[kept++] = list[i];
+	}
+	*ret_count = kept;
+	return list;
+}
+
+void secret_tell(const struct paths *paths, const char *sandbox, const char *service, bool takes_long)
 {
 	const char *const services[] = {service, NULL};
 	char *only[] = {(char *)(uintptr_t)sandbox, NULL}, **names = NULL;
-	autofree struct client_status *list = NULL;
 	struct telling telling = {0};
 	struct err err;
 	size_t count = 0;
@@ -76,14 +101,12 @@ void secret_tell(const struct paths *paths, const char *sandbox, const char *ser
 		log_line("sandboxes that run keep the secrets that they have: %s", err.text);
 		return;
 	}
-	for (char **name = sandbox ? only : names; *name; name++)
-		count++;
-	list = calloc(count + 1, sizeof(*list));
-	telling.list = list;
-	for (char **name = sandbox ? only : names; list && *name; name++)
-		if (is_running(paths, *name) && begin(paths, *name, services, &list[telling.count]) == 0)
+	telling.list = find_running(paths, sandbox ? only : names, &count);
+	for (size_t i = 0; i < count; i++)
+		if (begin(paths, telling.list[i].name, services, &telling.list[telling.count]) == 0)
 			telling.count++;
-	finish(paths, &telling);
+	finish(paths, &telling, takes_long ? TELL_LONG_LIMIT_MS : TELL_LIMIT_MS);
+	free(telling.list);
 	sandbox_names_free(names);
 }
 
@@ -132,5 +155,5 @@ void secret_give(const struct paths *paths, const char *sandbox)
 	struct telling telling = {.list = &status, .count = 1};
 
 	if (has_any(paths) && begin(paths, sandbox, NULL, &status) == 0)
-		finish(paths, &telling);
+		finish(paths, &telling, GIVE_LIMIT_MS);
 }

@@ -22,8 +22,11 @@ extern const struct secret_verb secret_set_verb, secret_set_custom, secret_ls, s
  */
 void secret_give(const struct paths *paths, const char *sandbox);
 
-/* Tells the sandboxes that run, or the one that is named, that a service's secret has changed or is gone. */
-void secret_tell(const struct paths *paths, const char *sandbox, const char *service);
+/*
+ * Tells the sandboxes that run, or the one that is named, that a service's secret has changed or is gone.
+ * takes_long: a command has to be run for it.
+ */
+void secret_tell(const struct paths *paths, const char *sandbox, const char *service, bool takes_long);
 
 /* ---- secret-store.c: asking sbx-store ---- */
 
