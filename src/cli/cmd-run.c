@@ -149,7 +149,7 @@ static int run_agent(struct run *run, int *ret_status, struct err *err)
 		return err_errno(err, r, "cannot make the command line");
 	/* What was given when it was made is in the sandbox; what is given now counts for this session. */
 	if (!run->is_new || run->call->snapshot)
-		r = env_collect(&run->call->create.env, &run->call->create.env_files, &env, err);
+		r = env_collect(&run->paths, &run->call->create.env, &run->call->create.env_files, &env, err);
 	if (r == 0) {
 		exec.argv = argv;
 		exec.more_env = env;
