@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -169,4 +171,23 @@ int file_space_left(int fd, uint64_t *ret_bytes)
 		return -errno;
 	*ret_bytes = (uint64_t)info.f_bavail * info.f_frsize;
 	return 0;
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+int file_lock(int fd, unsigned limit_s)
+{
+	const struct sigaction interrupt = {.sa_handler = on_alarm};
+	struct sigaction before;
+	int r;
+
+	sigaction(SIGALRM, &interrupt, &before);
+	alarm(limit_s);
+	r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+	alarm(0);
+	sigaction(SIGALRM, &before, NULL);
+	return r == -EINTR ? -EBUSY : r;
 }

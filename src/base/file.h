@@ -30,6 +30,12 @@ int file_remove_tree(int dir_fd, const char *name, struct err *err);
  * data. */
 int file_copy_sparse(int source, int target, struct err *err);
 
+/*
+ * Waits for the lock (flock(2), exclusive), at most limit_s seconds: -EBUSY. Goes with the descriptor. For
+ * commands: it uses the alarm of the process.
+ */
+int file_lock(int fd, unsigned limit_s);
+
 /* Bytes that an ordinary user may still write to the file system behind the descriptor. */
 int file_space_left(int fd, uint64_t *ret_bytes);
 

@@ -62,23 +62,23 @@ static int reopen(int file)
 
 static int send_question(int fd, const char *op, int file)
 {
-	autofd int own = file < 0 ? -1 : reopen(file);
 	char text[64];
 
-	if (file >= 0 && own < 0)
-		return -errno;
 	snprintf(text, sizeof(text), "{\"op\":\"%s\"}\n", op);
-	return (int)fd_send(fd, slice_text(text), &own, own >= 0 ? 1 : 0);
+	return (int)fd_send(fd, slice_text(text), &file, file >= 0 ? 1 : 0);
 }
 
 static void begin(int run_dir, const char *op, int file, struct client_status *status,
 		  struct question *question)
 {
+	autofd int own = file < 0 ? -1 : reopen(file);
+
 	question->fd = connect_in(run_dir, status->name);
 	status->reply = NULL;
 	status->state = question->fd == -ENOENT || question->fd == -ECONNREFUSED ? CLIENT_STOPPED
 										 : CLIENT_NOT_ANSWERING;
-	if (question->fd >= 0 && send_question(question->fd, op, file) < 0)
+	if (question->fd >= 0 && ((file >= 0 && own < 0) ||
+				  send_question(question->fd, op, status->file > 0 ? status->file : own) < 0))
 		close(steal_fd(&question->fd));
 }
 

@@ -21,6 +21,7 @@ struct client_status {
 	const char *name; /* borrowed, set by the caller */
 	enum client_state state;
 	json_t *reply; /* owned: the whole answer, NULL where there is none */
+	int file;      /* borrowed, set by the caller: lent to this one; 0 for none */
 };
 
 /* Asks all of them at once; what has not answered after limit_ms is CLIENT_NOT_ANSWERING. */

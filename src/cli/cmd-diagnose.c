@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/secret.h"
 #include "engine/engine.h"
 #include "image/template.h"
 #include "supervisor/sandbox.h"
@@ -10,6 +11,7 @@
 #include "base/jail.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stddef.h>
@@ -131,6 +133,21 @@ static void check_state(json_t *list, const struct paths *paths)
 	}
 }
 
+static void check_secrets(json_t *list)
+{
+	static const char *const words[] = {"describe", NULL};
+	auto_buf struct buf answer = {0}, why = {0};
+	struct err err;
+	int r = secret_store_ask(words, &answer, &why, &err);
+	const char *text = buf_text(&why);
+
+	if (r == 0)
+		say(list, "secrets", FINE, buf_text(&answer));
+	else
+		say(list, "secrets", WEAK,
+		    r == -EREMOTEIO ? text + (strncmp(text, "sbx: ", 5) == 0 ? 5 : 0) : err.text);
+}
+
 static void check_sandboxes(json_t *list, const struct paths *paths)
 {
 	char **names = NULL;
@@ -198,6 +215,7 @@ static int run(int argc, char **argv)
 	if (geteuid() != 0)
 		check_program(list, "newuidmap", "uidmap");
 	check_state(list, &paths);
+	check_secrets(list);
 	check_sandboxes(list, &paths);
 	is_bad = print(list, call.is_json);
 	json_decref(list);

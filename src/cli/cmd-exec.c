@@ -63,7 +63,7 @@ static int exec(const struct exec_call *call, const struct words *words, int *re
 	int r = paths_open(&paths, err);
 
 	r = r < 0 ? r : sandbox_load(&paths, SHELF_SANDBOXES, words->items[0], &sandbox, err);
-	r = r < 0 ? r : env_collect(&call->env, &call->env_files, &env, err);
+	r = r < 0 ? r : env_collect(&paths, &call->env, &call->env_files, &env, err);
 	r = r < 0 ? r : start_sandbox(&paths, &sandbox, err);
 	if (r == 0) {
 		exec.env = sandbox.env;

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/secret.h"
 #include "cli/start.h"
 
 #include <errno.h>
@@ -45,7 +46,10 @@ static int remove_one(const struct paths *paths, const char *name, struct err *e
 	if (dir < 0)
 		return dir;
 	r = start_kill(paths, name, err);
-	return r < 0 ? r : sandbox_remove(paths, SHELF_SANDBOXES, name, err);
+	r = r < 0 ? r : sandbox_remove(paths, SHELF_SANDBOXES, name, err);
+	if (r == 0)
+		secret_forget_sandbox(paths, name);
+	return r;
 }
 
 /* Before anything is asked or removed. */

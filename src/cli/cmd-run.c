@@ -5,6 +5,7 @@
 #include "cli/env.h"
 #include "cli/exec.h"
 #include "cli/policy.h"
+#include "cli/secret.h"
 #include "cli/shares.h"
 #include "cli/start.h"
 
@@ -148,7 +149,7 @@ static int run_agent(struct run *run, int *ret_status, struct err *err)
 		return err_errno(err, r, "cannot make the command line");
 	/* What was given when it was made is in the sandbox; what is given now counts for this session. */
 	if (!run->is_new || run->call->snapshot)
-		r = env_collect(&run->call->create.env, &run->call->create.env_files, &env, err);
+		r = env_collect(&run->paths, &run->call->create.env, &run->call->create.env_files, &env, err);
 	if (r == 0) {
 		exec.argv = argv;
 		exec.more_env = env;
@@ -167,6 +168,7 @@ static int remove_after(struct run *run, struct err *err)
 
 static int go(struct run *run, int *ret_status, struct err *err)
 {
+	bool was_running = start_is_running(&run->paths, run->sandbox.name, NULL) > 0;
 	int r = start_sandbox(&run->paths, &run->sandbox, err);
 
 	if (r < 0) {
@@ -174,6 +176,9 @@ static int go(struct run *run, int *ret_status, struct err *err)
 			(void)sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, NULL);
 		return r;
 	}
+	/* What is in the environment counts for this run, also where another one has started it. */
+	if (was_running)
+		secret_give(&run->paths, run->sandbox.name);
 	if (run->call->is_detached) {
 		printf("%s\n", run->sandbox.name);
 		return 0;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "cli/client.h"
 #include "cli/policy-files.h"
+#include "store/placeholder.h"
 #include "supervisor/copy.h"
 
 #include <errno.h>
@@ -78,10 +79,11 @@ static int copy_policy(const struct paths *paths, enum shelf from_shelf, const c
 	return file_write_atomic(stage->dir, POLICY_FILE_NAME, 0600, buf_slice(&text), err);
 }
 
-/* What runs in a fork trusts its parent's authority. Others that continue from the same state get their own.
+/* What runs in a fork trusts its parent's authority and knows its placeholders. Others that continue from the
+ * same state get their own.
  */
-static int copy_authority(const struct paths *paths, const char *from, const struct stage *stage,
-			  struct err *err)
+static int copy_own(const struct paths *paths, const char *from, const char *name, const struct stage *stage,
+		    struct err *err)
 {
 	autofd int dir = sandbox_open_dir(paths, SHELF_SANDBOXES, from, err);
 	struct buf text = {0};
@@ -90,15 +92,23 @@ static int copy_authority(const struct paths *paths, const char *from, const str
 	if (r < 0)
 		return r;
 	if (!buf_space(&text, SANDBOX_AUTHORITY_MAX_BYTES))
-		return err_errno(err, -ENOMEM, "cannot copy the authority of '%s'", from);
-	r = file_read(dir, SANDBOX_AUTHORITY, SANDBOX_AUTHORITY_MAX_BYTES, &text);
+		return err_errno(err, -ENOMEM, "cannot copy the file '%s' of '%s'", name, from);
+	r = file_read(dir, name, SANDBOX_AUTHORITY_MAX_BYTES, &text);
 	if (r == 0)
-		r = file_write_atomic(stage->dir, SANDBOX_AUTHORITY, 0600, buf_slice(&text), err);
+		r = file_write_atomic(stage->dir, name, 0600, buf_slice(&text), err);
 	else
-		r = r == -ENOENT ? 0 : err_errno(err, r, "cannot copy the authority of '%s'", from);
+		r = r == -ENOENT ? 0 : err_errno(err, r, "cannot copy the file '%s' of '%s'", name, from);
 	explicit_bzero(text.data, text.room);
 	buf_done(&text);
 	return r;
+}
+
+static int copy_identity(const struct paths *paths, const char *from, const struct stage *stage,
+			 struct err *err)
+{
+	int r = copy_own(paths, from, SANDBOX_AUTHORITY, stage, err);
+
+	return r < 0 ? r : copy_own(paths, from, PLACEHOLDER_FILE_NAME, stage, err);
 }
 
 int copy_make(const struct paths *paths, enum shelf from_shelf, const char *from, enum shelf shelf,
@@ -119,7 +129,7 @@ int copy_make(const struct paths *paths, enum shelf from_shelf, const char *from
 	r = r < 0 ? r : fill(paths, from_shelf, from, &stage, &is_running, err);
 	r = r < 0 ? r : copy_policy(paths, from_shelf, from, &stage, err);
 	if (r == 0 && from_shelf == SHELF_SANDBOXES && shelf == SHELF_SANDBOXES)
-		r = copy_authority(paths, from, &stage, err);
+		r = copy_identity(paths, from, &stage, err);
 	r = r < 0 ? r : stage_publish(&stage, &sandbox, err);
 	if (r < 0)
 		return r;

@@ -249,7 +249,7 @@ static int describe(const struct paths *paths, const char *agent, const struct c
 
 	r = r < 0 ? r : wish_describe(wish, sandbox, err);
 	r = r < 0 ? r : set_sizes(paths, options, sandbox, err);
-	r = r < 0 ? r : env_collect(&options->env, &options->env_files, &sandbox->env, err);
+	r = r < 0 ? r : env_collect(paths, &options->env, &options->env_files, &sandbox->env, err);
 	r = r < 0 ? r : collect_guards(&options->guards, &sandbox->guard, err);
 	if (r < 0)
 		return r;

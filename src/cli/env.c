@@ -1,6 +1,7 @@
 #include "cli/env.h"
 
 #include "base/fd.h"
+#include "store/services.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 enum { FILE_MAX_BYTES = 1 << 20, ENV_MAX = 1024 };
 
 struct list {
+	const struct paths *paths; /* borrowed; may be NULL */
 	char **items;
 	size_t count;
 };
@@ -36,11 +38,26 @@ static int push(struct list *list, char *text)
 	return 0;
 }
 
+/* *ret: its value is a secret. */
+static int judge(const struct paths *paths, const char *name, bool *ret, struct err *err)
+{
+	static struct services services; /* large */
+	const struct service *service;
+	int r = paths ? services_load(paths, &services, err) : 0;
+
+	*ret = paths && r == 0 && secret_is_variable(slice_text(name)) &&
+	       services_find(&services, name, &service, NULL) == 0;
+	services_done(&services);
+	return r;
+}
+
 static int add(struct list *list, const char *text, struct err *err)
 {
 	size_t name_len = strcspn(text, "=");
 	const char *value;
+	bool is_secret;
 	char *line;
+	int r;
 
 	if (name_len == 0 || isdigit((unsigned char)text[0]))
 		return err_set(err, -EINVAL, "'%s' is not NAME=VALUE or NAME", text);
@@ -48,9 +65,10 @@ static int add(struct list *list, const char *text, struct err *err)
 		return err_set(err, -E2BIG, "more than %d environment variables", ENV_MAX);
 	if (text[name_len] == '=')
 		return push(list, strdup(text));
+	r = judge(list->paths, text, &is_secret, err);
 	value = getenv(text);
-	if (!value)
-		return 0;
+	if (r < 0 || is_secret || !value)
+		return r;
 	return asprintf(&line, "%s=%s", text, value) < 0 ? -ENOMEM : push(list, line);
 }
 
@@ -76,9 +94,10 @@ static int add_file(struct list *list, const char *path, struct err *err)
 	return 0;
 }
 
-int env_collect(const struct option_list *env, const struct option_list *files, char ***ret, struct err *err)
+int env_collect(const struct paths *paths, const struct option_list *env, const struct option_list *files,
+		char ***ret, struct err *err)
 {
-	struct list list = {0};
+	struct list list = {.paths = paths};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < files->count; i++)

@@ -36,7 +36,8 @@ static int print_help(FILE *into)
 static const struct command *find(const char *name)
 {
 	for (const struct command *const *command = commands; *command; command++)
-		if (strcmp((*command)->name, name) == 0)
+		if (strcmp((*command)->name, name) == 0 ||
+		    ((*command)->other_name && strcmp((*command)->other_name, name) == 0))
 			return *command;
 	return NULL;
 }

@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 
 enum { LOCK_LIMIT_SECONDS = 5, TELL_LIMIT_MS = 2000 };
@@ -48,26 +46,13 @@ bool policy_file_exists(const struct policy_file *file)
 	return faccessat(file->dir, POLICY_FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-static void on_alarm(int number)
-{
-	(void)number;
-}
-
 /* The lock is the folder's, so that it holds while the file is replaced. */
 int policy_file_lock(const struct policy_file *file, struct err *err)
 {
-	const struct sigaction interrupt = {.sa_handler = on_alarm};
-	struct sigaction before;
-	int r;
+	int r = file_lock(file->dir, LOCK_LIMIT_SECONDS);
 
-	sigaction(SIGALRM, &interrupt, &before);
-	alarm(LOCK_LIMIT_SECONDS);
-	r = flock(file->dir, LOCK_EX) < 0 ? -errno : 0;
-	alarm(0);
-	sigaction(SIGALRM, &before, NULL);
-	if (r == -EINTR)
-		return err_set(err, -EBUSY, "another command is changing '%s': try again in a moment",
-			       file->path);
+	if (r == -EBUSY)
+		return err_set(err, r, "another command is changing '%s': try again in a moment", file->path);
 	return r < 0 ? err_errno(err, r, "cannot lock the folder of '%s'", file->path) : 0;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/policy-files.h"
 #include "cli/probe.h"
+#include "cli/secret.h"
 #include "cli/shares.h"
 #include "cli/supervise.h"
 #include "cli/template.h"
@@ -85,10 +86,13 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 		return r;
 	policy_warn(paths, sandbox->name);
 	memory = find_memory(paths, sandbox->name);
-	return supervise(
+	r = supervise(
 		&(struct supervise){
 			.name = sandbox->name, .template = &template, .memory = memory, .shares = shares.fds},
 		err);
+	if (r == 0)
+		secret_give(paths, sandbox->name);
+	return r;
 }
 
 /* The process at the other end of the socket, held by a descriptor so that no other can be meant. */

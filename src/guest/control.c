@@ -1,5 +1,6 @@
 #include "guest/control.h"
 
+#include "guest/environment.h"
 #include "guest/exec.h"
 #include "guest/port.h"
 #include "guest/resume.h"
@@ -81,6 +82,8 @@ static int on_request(void *owner, struct h2_stream *stream, const char *method,
 		return begin_request(guest, stream, CONTROL_BODY_MAX_BYTES, resume_apply);
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_TRUST) == 0)
 		return begin_request(guest, stream, CONTROL_TRUST_MAX_BYTES, trust_apply);
+	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_ENVIRONMENT) == 0)
+		return begin_request(guest, stream, CONTROL_BODY_MAX_BYTES, environment_apply);
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_SHUTDOWN) == 0)
 		return shutdown_begin(guest, stream);
 	if (strcmp(method, "POST") == 0 && strcmp(path, CONTROL_QUIESCE) == 0)

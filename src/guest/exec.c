@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "guest/command.h"
+#include "guest/environment.h"
 #include "guest/terminal.h"
 #include "guest/trust.h"
 #include "wire/control.h"
@@ -207,6 +208,7 @@ static int make_env(struct exec *exec, const struct identity *identity, struct s
 	if (exec->wants_terminal)
 		r = r < 0 ? r : strings_set(ret, slice_text("TERM=xterm-256color"));
 	add_environment_file(ret);
+	r = r < 0 ? r : environment_add(ret);
 	for (size_t i = 0; r == 0 && i < exec->env.count; i++)
 		r = strings_set(ret, slice_text(exec->env.items[i]));
 	return r;

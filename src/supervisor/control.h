@@ -15,6 +15,8 @@
  *   {"op": "umount", "path": ...} -> its source or target
  *   {"op": "diff"}              -> with a file, in which lines of JSON tell what the guest has changed
  *   {"op": "policy"}            -> once the policies, read again, hold for everything that is open
+ *   {"op": "secrets"}           -> with a pipe from the store (vault/feed.h), once the vault has taken what
+ * came
  *   {"op": "guard", "rules": [...]} -> the person's rules for guarded paths, from now on
  *
  * What cannot be done is answered with {"ok": false, "error": sentence}.

@@ -274,7 +274,8 @@ void launch_on_trust(struct life *life)
 	if (life->phase != STARTING || !life->is_ready || life->is_told || !network_is_ready(&life->network))
 		return;
 	life->is_told = true;
-	if (launch_tell_trust(life) < 0 || launch_tell_guest(life, REQUEST_RESUME) < 0)
+	if (launch_tell_trust(life) < 0 || launch_tell_secrets(life) < 0 ||
+	    launch_tell_guest(life, REQUEST_RESUME) < 0)
 		machine_kill(life->machine, "the guest could not be told its name");
 }
 

@@ -36,6 +36,7 @@ enum request_id {
 	REQUEST_STATS,
 	REQUEST_PAUSE,
 	REQUEST_TRUST,
+	REQUEST_ENVIRONMENT,
 	REQUEST_MOUNT = 200, /* and the share's number */
 	REQUEST_UMOUNT = REQUEST_MOUNT + SHARE_PORTS,
 	REQUEST_FOLDERS_END = REQUEST_UMOUNT + SHARE_PORTS,
@@ -93,6 +94,7 @@ struct life {
 	/* requests.c */
 	struct network network;
 	uint64_t appliers[JOBS_MAX]; /* tickets of who waits for a policy to hold; 0: nobody */
+	uint64_t feeders[JOBS_MAX];  /* tickets of who waits for secrets to be in the vault; 0: nobody */
 
 	/* keep.c */
 	struct save save;
@@ -185,6 +187,16 @@ void folders_on_mount(struct life *life, struct control_request *request);
 void folders_on_umount(struct life *life, struct control_request *request);
 void folders_on_diff(struct life *life, struct control_request *request);
 void folders_on_guard(struct life *life, struct control_request *request);
+
+/* ---- secrets-requests.c ---- */
+
+/* Tells the guest which variables hold placeholders, and those only. */
+int launch_tell_secrets(struct life *life);
+void secrets_on_request(struct life *life, struct control_request *request);
+
+/* Of network_ops. */
+void secrets_on_change(void *owner);
+void secrets_on_fed(void *owner, uint32_t id, const char *error);
 
 /* ---- keep.c ---- */
 

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "keeper/keeper.h"
+#include "wire/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,6 +135,13 @@ int network_apply(struct network *network, uint32_t id)
 	return tell_policies(network, id);
 }
 
+/* Before it knows, it takes nothing for a credential. */
+static void tell_secrets(struct network *network)
+{
+	if (tell_text(&network->proxy, CHAN_PROXY_SECRETS, 0, 0, buf_slice(&network->vault.bindings)) < 0)
+		log_line("the proxy could not be told of the secrets");
+}
+
 static void give_port(struct network *network)
 {
 	if (network->port < 0 || network->has_port)
@@ -195,6 +203,7 @@ static void take_proxy(struct network *network, pid_t pid, int *channel)
 	tell_store(network);
 	(void)tell_text(&network->proxy, CHAN_PROXY_UPSTREAM, 0, 0, buf_slice(&network->upstream));
 	(void)tell_policies(network, 0);
+	tell_secrets(network);
 	introduce(network);
 	give_port(network);
 }
@@ -232,6 +241,22 @@ static void on_certificate(void *owner)
 	struct network *network = owner;
 
 	network->ops->on_trust(network->owner);
+}
+
+static void on_secrets(void *owner)
+{
+	struct network *network = owner;
+
+	if (network->proxy.end)
+		tell_secrets(network);
+	network->ops->on_secrets(network->owner);
+}
+
+static void on_fed(void *owner, uint32_t id, const char *error)
+{
+	struct network *network = owner;
+
+	network->ops->on_fed(network->owner, id, error);
 }
 
 static void on_resolver_change(void *owner)
@@ -273,16 +298,37 @@ int network_trust(struct network *network)
 	return r < 0 ? r : file;
 }
 
+int network_feed(struct network *network, uint32_t id, int pipe)
+{
+	return vault_feed(&network->vault, id, pipe);
+}
+
+int network_environment(const struct network *network, struct buf *into)
+{
+	struct secret_reader reader = {.text = buf_slice(&network->vault.bindings)};
+	struct secret_binding binding;
+	int r = 0;
+
+	while (r == 0 && secret_next(&reader, &binding, NULL) > 0)
+		for (size_t i = 0; r == 0 && i < binding.n_names; i++)
+			r = buf_printf(into, "%.*s=%.*s\n", (int)binding.names[i].len, binding.names[i].ptr,
+				       (int)binding.placeholder.len, binding.placeholder.ptr);
+	return r;
+}
+
 void network_start(struct network *network, uv_loop_t *loop, struct shares *keeper,
 		   const struct network_ops *ops, void *owner)
 {
+	static const struct vault_ops vault_ops = {
+		.on_certificate = on_certificate, .on_secrets = on_secrets, .on_fed = on_fed};
+
 	network->loop = loop;
 	network->keeper = keeper;
 	network->ops = ops;
 	network->owner = owner;
 	network->proxy.on_message = on_message;
 	network->proxy.owner = network;
-	vault_init(&network->vault, loop, network->place, on_certificate, network);
+	vault_init(&network->vault, loop, network->place, &vault_ops, network);
 	(void)shares_keep_role(keeper, KEEPER_PROXY);
 	(void)shares_keep_role(keeper, KEEPER_VAULT);
 	/* A folder that cannot be watched costs that a change is heard of at the next start. */

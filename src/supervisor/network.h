@@ -15,6 +15,10 @@ struct network_ops {
 	void (*on_trust)(void *owner);
 	/* For the journal: one JSON object, not looked at. */
 	void (*on_note)(void *owner, const char *text);
+	/* Which secrets there are has changed: network_environment(). */
+	void (*on_secrets)(void *owner);
+	/* What was fed with that id has been taken, or error says why not. */
+	void (*on_fed)(void *owner, uint32_t id, const char *error);
 	/* A policy that was given with that id holds, or error says why not. */
 	void (*on_applied)(void *owner, uint32_t id, const char *error);
 };
@@ -59,3 +63,9 @@ int network_trust(struct network *network);
 
 /* Has the policies read again; on_applied follows, with that id. */
 int network_apply(struct network *network, uint32_t id);
+
+/* Hands the vault a pipe from the store, borrowed; on_fed follows, with that id. */
+int network_feed(struct network *network, uint32_t id, int pipe);
+
+/* Appends lines NAME=PLACEHOLDER for the programs inside. */
+int network_environment(const struct network *network, struct buf *into);

@@ -268,6 +268,7 @@ static void on_resume(struct life *life, struct control_request *request)
 	if (life->is_paused && !save_is_going_on(&life->save)) {
 		machine_continue(life->machine);
 		(void)launch_tell_guest(life, REQUEST_THAW);
+		(void)launch_tell_secrets(life);
 	}
 	life->is_paused = false;
 	control_answer(&life->control, request->ticket, NULL, -1);
@@ -330,7 +331,12 @@ static void on_trust(void *owner)
 }
 
 const struct network_ops requests_network_ops = {
-	.on_trust = on_trust, .on_note = on_note, .on_applied = on_applied};
+	.on_trust = on_trust,
+	.on_note = on_note,
+	.on_applied = on_applied,
+	.on_secrets = secrets_on_change,
+	.on_fed = secrets_on_fed,
+};
 
 static void on_policy(struct life *life, struct control_request *request)
 {
@@ -351,10 +357,19 @@ static void on_request(void *owner, struct control_request *request)
 		const char *op;
 		void (*obey)(struct life *life, struct control_request *request);
 	} ops[] = {
-		{"status", on_status},     {"stats", on_stats},         {"memory", on_memory},
-		{"stop", on_stop},         {"pause", on_pause},         {"resume", on_resume},
-		{"save", on_save},         {"mount", folders_on_mount}, {"umount", folders_on_umount},
-		{"diff", folders_on_diff}, {"guard", folders_on_guard}, {"policy", on_policy},
+		{"status", on_status},
+		{"stats", on_stats},
+		{"memory", on_memory},
+		{"stop", on_stop},
+		{"pause", on_pause},
+		{"resume", on_resume},
+		{"save", on_save},
+		{"mount", folders_on_mount},
+		{"umount", folders_on_umount},
+		{"diff", folders_on_diff},
+		{"guard", folders_on_guard},
+		{"policy", on_policy},
+		{"secrets", secrets_on_request},
 	};
 	struct life *life = owner;
 

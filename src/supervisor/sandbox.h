@@ -8,6 +8,8 @@
  *   supervisor.log what its supervisor and the roles said
  *   ….log.1        the same of the run before
  *   authority      key and certificate of its own authority (PEM), from its first start on
+ *   secrets.log    why credentials could not be renewed
+ *   placeholders   what its placeholders of credentials are made from
  *   lock           locked by its supervisor while it runs, and by whoever removes it
  *
  * Named snapshots (<data>/snapshots/<name>) and what new sandboxes start from (<cache>/starts/<key>) are such

@@ -53,6 +53,8 @@ static void on_reply(void *owner, uint32_t id, unsigned status, struct slice bod
 		requests_stats(life, status == 200 ? body : slice_text(""));
 	else if (id == REQUEST_TRUST && status != 204)
 		log_line("the guest did not take what the host trusts (%u)", status);
+	else if (id == REQUEST_ENVIRONMENT && status != 204)
+		log_line("the guest did not take the placeholders of secrets (%u)", status);
 	else if (id == REQUEST_THAW && status != 204)
 		log_line("the guest did not take the new time (%u)", status);
 }

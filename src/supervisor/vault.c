@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "wire/secret.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 enum { NAME_BYTES = 65 /* RFC 5280, ub-common-name */ };
 
 /* Numbers of what was asked. */
-enum { ASK_AUTHORITY = 1, ASK_CERTIFICATE };
+enum { ASK_AUTHORITY = 1, ASK_CERTIFICATE, ASK_FEEDS };
 
 static void wipe(struct buf *buf)
 {
@@ -26,7 +27,7 @@ static void give_up(struct vault *vault, const char *what, int error)
 	log_line("the vault %s: %s; connections that have to be looked into are refused", what,
 		 strerror(error));
 	vault->has_failed = true;
-	vault->on_certificate(vault->owner);
+	vault->ops->on_certificate(vault->owner);
 }
 
 /* Hands it a memory file with that content, which it may fill. */
@@ -95,7 +96,39 @@ static void take_certificate(struct vault *vault, int error)
 	else
 		vault->has_failed = false;
 	if (error == 0)
-		vault->on_certificate(vault->owner);
+		vault->ops->on_certificate(vault->owner);
+}
+
+/* Read here only to be told on, and believed as little as anybody's. */
+static int check_bindings(struct slice text)
+{
+	struct secret_reader reader = {.text = text};
+	struct secret_binding binding;
+	struct err err;
+	int r;
+
+	while ((r = secret_next(&reader, &binding, &err)) > 0)
+		if (binding.state != SECRET_BARE || binding.placeholder.len == 0)
+			return -EBADMSG;
+	return r;
+}
+
+/* Takes the file. */
+static int take_bindings(struct vault *vault, int fd)
+{
+	auto_buf struct buf text = {0};
+	autofd int file = fd;
+	int r = file < 0 || lseek(file, 0, SEEK_SET) < 0 ? -EBADMSG
+							 : fd_read_all(file, SECRET_TEXT_MAX_BYTES, &text);
+
+	r = r < 0 ? r : check_bindings(buf_slice(&text));
+	if (r < 0)
+		return r;
+	buf_done(&vault->bindings);
+	vault->bindings = text;
+	buf_init(&text);
+	vault->ops->on_secrets(vault->owner);
+	return 0;
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the role's prototype */
@@ -104,9 +137,17 @@ static int on_message(void *owner, const struct chan_message *message, int *fd)
 	struct vault *vault = owner;
 	int error = message->code <= INT16_MAX ? (int)message->code : EPROTO;
 
-	(void)fd;
+	if (message->kind == CHAN_VAULT_SECRETS)
+		return take_bindings(vault, steal_fd(fd));
 	if (message->kind != CHAN_VAULT_DONE)
 		return -EBADMSG;
+	if (message->id >= ASK_FEEDS) {
+		vault->ops->on_fed(vault->owner, message->id - ASK_FEEDS,
+				   error == 0              ? NULL
+				   : message->body_len > 0 ? message->body
+							   : strerror(error));
+		return 0;
+	}
 	if (message->id != 0 && vault->file < 0)
 		return -EBADMSG;
 	if (message->id == ASK_AUTHORITY)
@@ -116,11 +157,10 @@ static int on_message(void *owner, const struct chan_message *message, int *fd)
 	return 0;
 }
 
-void vault_init(struct vault *vault, uv_loop_t *loop, const struct place *place,
-		void (*on_certificate)(void *owner), void *owner)
+void vault_init(struct vault *vault, uv_loop_t *loop, const struct place *place, const struct vault_ops *ops,
+		void *owner)
 {
-	*vault = (struct vault){
-		.loop = loop, .place = place, .on_certificate = on_certificate, .owner = owner, .file = -1};
+	*vault = (struct vault){.loop = loop, .place = place, .ops = ops, .owner = owner, .file = -1};
 	vault->role.on_message = on_message;
 	vault->role.owner = vault;
 }
@@ -130,6 +170,11 @@ void vault_on_role(struct vault *vault, pid_t pid, int *channel)
 	auto_secret struct buf text = {0};
 	int r = role_attach(&vault->role, vault->loop, steal_fd(channel), pid);
 
+	if (vault->bindings.len > 0) {
+		log_line("the vault was started again: the next 'sbx run' gives it the secrets anew");
+		buf_clear(&vault->bindings);
+		vault->ops->on_secrets(vault->owner);
+	}
 	if (r == 0 && !buf_space(&text, SANDBOX_AUTHORITY_MAX_BYTES))
 		r = -ENOMEM;
 	if (r == 0)
@@ -139,4 +184,9 @@ void vault_on_role(struct vault *vault, pid_t pid, int *channel)
 		r = ask(vault, CHAN_VAULT_CA, ASK_AUTHORITY, buf_slice(&text));
 	if (r < 0)
 		give_up(vault, "cannot be told the sandbox's authority", -r);
+}
+
+int vault_feed(struct vault *vault, uint32_t id, int pipe)
+{
+	return role_tell(&vault->role, CHAN_VAULT_FEED, ASK_FEEDS + id, 0, slice_text(""), pipe);
 }

@@ -50,3 +50,9 @@ enum {
  * CONTROL_TRUST_MAX_BYTES. Answer: 204.
  */
 #define CONTROL_TRUST "/trust"
+
+/*
+ * POST: lines NAME=VALUE, which commands that are started from now on have in their environment unless they
+ * are told otherwise; in the place of those before. Answer: 204.
+ */
+#define CONTROL_ENVIRONMENT "/environment"

@@ -80,8 +80,9 @@ static bool has_one_slot(struct slice text)
 
 bool secret_is_format(struct slice format)
 {
-	return format.len <= SECRET_FORMAT_MAX_BYTES && holds_only(format, is_visible_or_blank) &&
-	       format.ptr[0] != ' ' && format.ptr[format.len - 1] != ' ' && has_one_slot(format);
+	return format.len > 0 && format.len <= SECRET_FORMAT_MAX_BYTES &&
+	       holds_only(format, is_visible_or_blank) && format.ptr[0] != ' ' &&
+	       format.ptr[format.len - 1] != ' ' && has_one_slot(format);
 }
 
 int secret_check_value(struct slice value, struct err *err)

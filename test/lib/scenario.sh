@@ -73,6 +73,7 @@ finish() {
 	[ "$n_failed" -eq 0 ] || show_logs
 	if [ -n "${own_home:-}" ]; then
 		"$SBX" rm --all --force >/dev/null 2>&1
+		find "$own_home" -path '*/data/secrets' -exec python3 "$lib/forget-key.py" {} +
 		rm -rf "$own_home"
 	elif [ -n "${own_names:-}" ]; then
 		# shellcheck disable=SC2086 # names have no blanks

@@ -105,13 +105,13 @@ static void test_env(void **state)
 	(void)state;
 	setenv("SBX_TEST_SET", "here", 1);
 	unsetenv("SBX_TEST_UNSET");
-	assert_int_equal(env_collect(&env, &files, &list, NULL), 0);
+	assert_int_equal(env_collect(NULL, &env, &files, &list, NULL), 0);
 	assert_string_equal(list[0], "A=1");
 	assert_string_equal(list[1], "SBX_TEST_SET=here");
 	assert_string_equal(list[2], "B=");
 	assert_null(list[3]);
 	env_free(list);
-	assert_int_equal(env_collect(&wrong, &files, &list, &err), -EINVAL);
+	assert_int_equal(env_collect(NULL, &wrong, &files, &list, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "'=x'"));
 }
 

@@ -1,0 +1,70 @@
+/* Credentials as far as a supervisor has to do with them: it passes a pipe on, and hears what there is,
+ * without values. */
+#include "supervisor/life.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/control.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+int launch_tell_secrets(struct life *life)
+{
+	auto_buf struct buf lines = {0};
+	autofd int file = -1;
+	int r = network_environment(&life->network, &lines);
+
+	file = r < 0 ? -1 : memfd_create("sbx-environment", MFD_CLOEXEC);
+	if (file < 0)
+		return r < 0 ? r : -errno;
+	r = fd_write_all(file, buf_slice(&lines));
+	return r < 0 ? r
+		     : machine_request_file(life->machine, REQUEST_ENVIRONMENT,
+					    "POST " CONTROL_ENVIRONMENT "\n", file);
+}
+
+/* Numbered from 1, as policies are. */
+void secrets_on_fed(void *owner, uint32_t id, const char *error)
+{
+	struct life *life = owner;
+	uint64_t ticket = id > 0 && id <= JOBS_MAX ? life->feeders[id - 1] : 0;
+
+	if (!ticket)
+		return;
+	life->feeders[id - 1] = 0;
+	if (error)
+		control_refuse(&life->control, ticket, error);
+	else
+		control_answer(&life->control, ticket, NULL, -1);
+}
+
+void secrets_on_change(void *owner)
+{
+	struct life *life = owner;
+
+	if (life->phase == RUNNING && !life->is_paused && launch_tell_secrets(life) < 0)
+		log_line("the guest could not be told of the placeholders");
+}
+
+void secrets_on_request(struct life *life, struct control_request *request)
+{
+	struct err err;
+	int r = life->phase == RUNNING
+			? 0
+			: err_set(&err, -EAGAIN, "sandbox '%s' is not running yet", life->sandbox.name);
+
+	if (r == 0 && request->n_fds != 1)
+		r = err_set(&err, -EINVAL, "secrets come by one pipe");
+	for (uint32_t i = 0; r == 0 && i < JOBS_MAX; i++) {
+		if (life->feeders[i])
+			continue;
+		life->feeders[i] = request->ticket;
+		if (network_feed(&life->network, i + 1, request->fds[0]) < 0)
+			secrets_on_fed(life, i + 1, "its vault does not run: it has no secrets");
+		return;
+	}
+	if (r == 0)
+		err_set(&err, -EBUSY, "too many secrets are being set at once");
+	control_refuse(&life->control, request->ticket, err.text);
+}
