@@ -144,6 +144,8 @@ static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 
 	if (r < 0)
 		return r;
+	if (kind == CHAN_PROXY_REDIRECT)
+		return redirects_parse(buf_slice(&text), &proxy->redirects, NULL);
 	return kind == CHAN_PROXY_RESOLVER ? resolver_configure(proxy->resolver, buf_slice(&text))
 					   : upstream_parse(buf_slice(&text), &proxy->upstream);
 }
@@ -163,6 +165,7 @@ static void take(struct proxy *proxy, const struct chan_message *message, int fd
 		break;
 	case CHAN_PROXY_RESOLVER:
 	case CHAN_PROXY_UPSTREAM:
+	case CHAN_PROXY_REDIRECT:
 		r = take_text(proxy, message->kind, owned);
 		break;
 	default:

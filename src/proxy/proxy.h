@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/policy.h"
+#include "policy/redirect.h"
 #include "proxy/upstream.h"
 
 #include <uv.h>
@@ -12,6 +13,7 @@ struct proxy {
 	uv_loop_t loop;
 	struct policy policy; /* nothing is allowed before there is one */
 	struct upstream upstream;
+	struct redirects redirects;
 	struct resolver *resolver;
 	struct journal *journal;
 	struct session *session; /* NULL before the port has come */

@@ -25,7 +25,7 @@ struct network {
 	struct shares *keeper; /* borrowed: it starts the proxy */
 	const struct place *place;
 	struct role proxy;
-	struct host_file resolver, policy, store;
+	struct host_file resolver, policy, store, settings;
 	struct buf upstream; /* lines of the host's own proxies */
 	int port;            /* borrowed, of the machine; -1 while there is none */
 	bool has_port;       /* the proxy was given it */

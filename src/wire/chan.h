@@ -45,6 +45,7 @@ enum chan_kind {
 	CHAN_PROXY_POLICY,   /* rules (policy/policy.h); code: enum proxy_layer; answered with APPLIED */
 	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
 	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
+	CHAN_PROXY_REDIRECT, /* names that go elsewhere (policy/redirect.h) */
 	/* proxy to supervisor */
 	CHAN_PROXY_READY,   /* the guest has answered the handshake for the first time; code is its version */
 	CHAN_PROXY_APPLIED, /* POLICY `id` holds for what is open too; or code is an errno value, body a
