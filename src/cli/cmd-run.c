@@ -4,6 +4,7 @@
 #include "cli/create.h"
 #include "cli/env.h"
 #include "cli/exec.h"
+#include "cli/needs.h"
 #include "cli/policy.h"
 #include "cli/shares.h"
 #include "cli/start.h"
@@ -174,6 +175,7 @@ static int go(struct run *run, int *ret_status, struct err *err)
 			(void)sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, NULL);
 		return r;
 	}
+	needs_say(&run->paths, run->sandbox.name, run->sandbox.agent, &run->agent);
 	if (run->call->is_detached) {
 		printf("%s\n", run->sandbox.name);
 		return 0;
