@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -235,6 +236,8 @@ static int run_script(const struct install *install, int image, struct err *err)
 	r = exec_run(install->paths, &exec, &status, err);
 	if (r == -EFBIG)
 		return err_set(err, r, "what '%s' installs is larger than a template may be", install->name);
+	if (r == 0 && (status == 128 + SIGINT || status == 128 + SIGTERM || status == 128 + SIGHUP))
+		return err_set(err, -ECANCELED, "installing '%s' was interrupted", install->name);
 	return r < 0 || status == 0 ? r : explain(install, status, err);
 }
 
