@@ -12,23 +12,77 @@
 
 enum { AGENTS_MAX = 64 };
 
-static int take_flags(struct agent *agent, char *value, struct err *err)
+static int take_words(struct agent_words *words, char *value, struct err *err)
 {
-	size_t count = 0;
-
 	for (char *word = strtok(value, " \t"); word; word = strtok(NULL, " \t")) {
-		if (count == AGENT_FLAGS_MAX)
-			return err_set(err, -E2BIG, "more than %d flags", AGENT_FLAGS_MAX);
-		agent->flags[count++] = word;
+		if (words->count == AGENT_WORDS_MAX)
+			return err_set(err, -E2BIG, "more than %d words", AGENT_WORDS_MAX);
+		words->items[words->count++] = word;
 	}
-	agent->flags[count] = NULL;
+	return 0;
+}
+
+/* Words that go to npm as they are: an option among them would be for npm. */
+static int take_packages(struct agent *agent, char *value, struct err *err)
+{
+	int r = take_words(&agent->npm, value, err);
+
+	for (size_t i = 0; r == 0 && i < agent->npm.count; i++)
+		if (agent->npm.items[i][0] == '-')
+			return err_set(err, -EINVAL, "'%s' is not a package", agent->npm.items[i]);
+	return r;
+}
+
+static bool is_below(const char *path)
+{
+	return path[0] != '\0' && path[0] != '/' && !strstr(path, "..") && path[strcspn(path, " \t")] == '\0';
+}
+
+static int take_file(struct agent *agent, const char *path, struct err *err)
+{
+	static char nothing[] = "";
+
+	if (!is_below(path))
+		return err_set(err, -EINVAL, "'%s' is not a path below the agent's home", path);
+	if (agent->n_files == AGENT_FILES_MAX)
+		return err_set(err, -E2BIG, "more than %d files", AGENT_FILES_MAX);
+	agent->files[agent->n_files++] = (struct agent_file){.path = path, .content = nothing};
+	return 0;
+}
+
+/* The lines of a file move together, over what stood in front of them: "| one\0| two\0" becomes
+ * "one\ntwo\n". */
+static int take_content(struct agent *agent, char *line, struct err *err)
+{
+	struct agent_file *file = agent->n_files > 0 ? &agent->files[agent->n_files - 1] : NULL;
+	const char *text = line + (line[1] == ' ' ? 2 : 1);
+	size_t len = strlen(text);
+	char *end;
+
+	if (!file)
+		return err_set(err, -EINVAL, "there is no 'file' before it");
+	if (file->content[0] == '\0')
+		file->content = line;
+	end = file->content == line ? line : file->content + strlen(file->content);
+	memmove(end, text, len + 1);
+	end[len] = '\n';
+	end[len + 1] = '\0';
 	return 0;
 }
 
 static int take_line(struct agent *agent, char *line, struct err *err)
 {
+	const struct {
+		const char *key;
+		struct agent_words *into;
+	} lists[] = {{"flags", &agent->flags},
+		     {"hosts", &agent->hosts},
+		     {"credentials", &agent->credentials},
+		     {"install-hosts", &agent->install_hosts}};
 	char *value;
 
+	if (*line == '|')
+		return take_content(agent, line, err);
 	line += strspn(line, " \t");
 	if (*line == '\0' || *line == '#')
 		return 0;
@@ -36,14 +90,19 @@ static int take_line(struct agent *agent, char *line, struct err *err)
 	if (*value != '\0')
 		*value++ = '\0';
 	value += strspn(value, " \t");
+	for (size_t i = 0; i < array_len(lists); i++)
+		if (strcmp(line, lists[i].key) == 0)
+			return take_words(lists[i].into, value, err);
 	if (strcmp(line, "summary") == 0)
 		return 0;
+	if (strcmp(line, "npm") == 0)
+		return take_packages(agent, value, err);
+	if (strcmp(line, "file") == 0)
+		return take_file(agent, value, err);
 	if (strcmp(line, "command") == 0 && *value != '\0') {
 		agent->command = value;
 		return 0;
 	}
-	if (strcmp(line, "flags") == 0)
-		return take_flags(agent, value, err);
 	if (strcmp(line, "words") == 0 && strcmp(value, "command") == 0) {
 		agent->words_are_commands = true;
 		return 0;
@@ -70,6 +129,8 @@ int agent_parse(struct slice text, struct agent *ret, struct err *err)
 			return err_add(err, r, "line %u", line);
 		at = next;
 	}
+	if (ret->n_files > 0 && ret->npm.count == 0)
+		return err_set(err, -EINVAL, "it has a file but nothing to install");
 	return ret->command ? 0 : err_set(err, -EINVAL, "it names no command");
 }
 
@@ -145,15 +206,15 @@ int agent_load(const char *name, struct agent *ret, struct err *err)
 int agent_command(const struct agent *agent, char **args, int count, const char ***ret)
 {
 	bool is_bare = count > 0 && args[0][0] != '-';
-	const char **argv = calloc((size_t)count + AGENT_FLAGS_MAX + 2, sizeof(*argv));
+	const char **argv = calloc((size_t)count + AGENT_WORDS_MAX + 2, sizeof(*argv));
 	size_t at = 0;
 
 	if (!argv)
 		return -ENOMEM;
 	if (!is_bare || !agent->words_are_commands)
 		argv[at++] = agent->command;
-	for (size_t i = 0; !is_bare && agent->flags[i]; i++)
-		argv[at++] = agent->flags[i];
+	for (size_t i = 0; !is_bare && agent->flags.items[i]; i++)
+		argv[at++] = agent->flags.items[i];
 	for (int i = 0; i < count; i++)
 		argv[at++] = args[i];
 	*ret = argv;

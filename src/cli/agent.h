@@ -2,22 +2,41 @@
  * An agent: what `sbx run AGENT` starts. One readable file each in the folder `agents`: lines "key value", #
  * comments.
  *
- *   summary TEXT        for lists
- *   command WORD        the program
- *   flags WORDS         put before the caller's flags
- *   words command       a first word after -- that is not a flag is a program itself; otherwise it replaces
- * the flags
+ *   summary TEXT         for lists
+ *   command WORD         the program
+ *   flags WORDS          put before the caller's flags
+ *   words command        a first word after -- that is not a flag is a program itself; otherwise it replaces
+ *                        the flags
+ *   hosts HOSTS          what it has to reach
+ *   credentials SERVICES whose keys it uses
+ *   npm PACKAGES         what is installed for it. With this the agent has a template of its own, a layer
+ *   install-hosts HOSTS  what installing has to reach
+ *   file PATH            a file below /home/agent in that layer; its lines follow, each behind "| "
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { AGENT_FLAGS_MAX = 16, AGENT_TEXT_BYTES = 2048, AGENT_ARGS_MAX = 4096 };
+#include <stdbool.h>
+
+enum { AGENT_WORDS_MAX = 16, AGENT_FILES_MAX = 8, AGENT_TEXT_BYTES = 8192, AGENT_ARGS_MAX = 4096 };
+
+struct agent_words {
+	const char *items[AGENT_WORDS_MAX + 1]; /* NULL-ended */
+	size_t count;
+};
+
+struct agent_file {
+	const char *path; /* below /home/agent */
+	char *content;    /* whole lines */
+};
 
 struct agent {
 	const char *command;
-	const char *flags[AGENT_FLAGS_MAX + 1]; /* NULL-ended */
+	struct agent_words flags, hosts, credentials, npm, install_hosts;
+	struct agent_file files[AGENT_FILES_MAX];
+	size_t n_files;
 	bool words_are_commands;
 	char text[AGENT_TEXT_BYTES]; /* what the above points into */
 };
@@ -25,7 +44,7 @@ struct agent {
 /* Finds it by name; an unknown one is -ENOENT with the nearest good one suggested. */
 int agent_load(const char *name, struct agent *ret, struct err *err);
 
-/* Reads a description; pure. */
+/* Reads a description; pure. *ret points into itself and is not to be copied. */
 int agent_parse(struct slice text, struct agent *ret, struct err *err);
 
 /*

@@ -4,6 +4,7 @@
 #include "cli/create.h"
 #include "cli/env.h"
 #include "cli/exec.h"
+#include "cli/needs.h"
 #include "cli/policy.h"
 #include "cli/secret.h"
 #include "cli/shares.h"
@@ -179,6 +180,7 @@ static int go(struct run *run, int *ret_status, struct err *err)
 	/* What is in the environment counts for this run, also where another one has started it. */
 	if (was_running)
 		secret_give(&run->paths, run->sandbox.name);
+	needs_say(&run->paths, run->sandbox.name, run->sandbox.agent, &run->agent);
 	if (run->call->is_detached) {
 		printf("%s\n", run->sandbox.name);
 		return 0;

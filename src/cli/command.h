@@ -20,7 +20,7 @@ extern const struct command *const commands[];
 
 extern const struct command cmd_run, cmd_create, cmd_exec, cmd_ls, cmd_stats, cmd_stop, cmd_pause, cmd_resume,
 	cmd_mount, cmd_umount, cmd_diff, cmd_guard, cmd_policy, cmd_secret, cmd_fork, cmd_snapshot, cmd_rm,
-	cmd_prune, cmd_template, cmd_diagnose, cmd_version;
+	cmd_prune, cmd_settings, cmd_template, cmd_diagnose, cmd_version;
 
 /* Prints "sbx: sentence" with everything made printable; returns EXIT_FAILED. */
 int command_fail(const struct err *err);

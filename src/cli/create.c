@@ -5,6 +5,7 @@
 #include "cli/env.h"
 #include "cli/probe.h"
 #include "cli/start-state.h"
+#include "image/template.h"
 #include "supervisor/copy.h"
 #include "wire/guard.h"
 
@@ -22,8 +23,6 @@ enum {
 	DISK_DEFAULT_MIB = 32768,
 	TRIES_MAX = 100,
 };
-
-#define TEMPLATE_DEFAULT "base"
 
 static uint64_t host_memory_mib(void)
 {
@@ -242,19 +241,35 @@ static int collect_guards(const struct option_list *patterns, char ***ret, struc
 	return 0;
 }
 
+/* An agent that is installed has a template of its own, under its name; for others *ret stays. */
+static int choose_template(const char *agent_name, const char **ret, struct err *err)
+{
+	autofree struct agent *agent = calloc(1, sizeof(*agent));
+	int r;
+
+	if (!agent)
+		return err_errno(err, -ENOMEM, "cannot read the agent");
+	r = agent_load(agent_name, agent, err);
+	if (r == 0 && agent->npm.count > 0)
+		*ret = agent_name;
+	return r;
+}
+
 static int describe(const struct paths *paths, const char *agent, const struct create_options *options,
 		    struct wish *wish, struct sandbox *sandbox, struct err *err)
 {
+	const char *template = TEMPLATE_BASE_NAME;
 	int r = options->has_no_mount ? 0 : wish_add_current(paths, options->allows_home, wish, err);
 
 	r = r < 0 ? r : wish_describe(wish, sandbox, err);
 	r = r < 0 ? r : set_sizes(paths, options, sandbox, err);
 	r = r < 0 ? r : env_collect(paths, &options->env, &options->env_files, &sandbox->env, err);
 	r = r < 0 ? r : collect_guards(&options->guards, &sandbox->guard, err);
+	r = r < 0 ? r : choose_template(agent, &template, err);
 	if (r < 0)
 		return r;
 	sandbox->agent = strdup(agent);
-	sandbox->template = strdup(TEMPLATE_DEFAULT);
+	sandbox->template = strdup(template);
 	if (!sandbox->agent || !sandbox->template)
 		return err_errno(err, -ENOMEM, "cannot describe the sandbox");
 	if (options->name)

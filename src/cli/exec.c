@@ -27,6 +27,8 @@ enum {
 
 struct talk {
 	int sock, signals, input; /* input is -1 when no more is to be read */
+	int output, errors;
+	uint64_t n_output, output_max_bytes;
 	bool is_terminal, holds_detach_key;
 	int status; /* -2 until it is known */
 	struct buf in, out;
@@ -72,14 +74,22 @@ static int describe(const struct exec *exec, struct buf *out)
 	return r;
 }
 
+static int pass_on(struct talk *talk, int fd, struct slice bytes)
+{
+	talk->n_output += bytes.len;
+	if (talk->output_max_bytes > 0 && talk->n_output > talk->output_max_bytes)
+		return -EFBIG;
+	return fd_write_all(fd, bytes);
+}
+
 static int take_frame(struct talk *talk, const struct frame *frame)
 {
 	auto_buf struct buf why = {0};
 
 	if (frame->kind == FRAME_OUTPUT)
-		return fd_write_all(STDOUT_FILENO, frame->body);
+		return pass_on(talk, talk->output, frame->body);
 	if (frame->kind == FRAME_ERROR_OUTPUT)
-		return fd_write_all(STDERR_FILENO, frame->body);
+		return pass_on(talk, talk->errors, frame->body);
 	if (frame->kind == FRAME_EXIT)
 		talk->status = (unsigned char)frame->body.ptr[0];
 	if (frame->kind == FRAME_FAILED) {
@@ -275,6 +285,9 @@ int exec_run(const struct paths *paths, const struct exec *exec, int *ret_status
 	struct talk talk = {.sock = -1,
 			    .signals = -1,
 			    .input = exec->wants_input ? STDIN_FILENO : -1,
+			    .output = exec->output ? exec->output : STDOUT_FILENO,
+			    .errors = exec->errors ? exec->errors : STDERR_FILENO,
+			    .output_max_bytes = exec->output_max_bytes,
 			    .is_terminal = exec->wants_terminal,
 			    .status = NOT_ENDED};
 	struct terminal terminal = {0};

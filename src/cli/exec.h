@@ -4,6 +4,7 @@
 #include "base/paths.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { EXEC_DETACHED = -1 };
 
@@ -15,6 +16,8 @@ struct exec {
 	const char *user, *dir;  /* NULL: the guest's defaults */
 	const char *session;     /* name of a terminal session to join or make; NULL for none */
 	bool wants_input, wants_terminal;
+	int output, errors;        /* borrowed: where its streams go; 0: to those of this program */
+	uint64_t output_max_bytes; /* of both; more ends it with -EFBIG. 0: no limit */
 };
 
 /*

@@ -56,7 +56,8 @@ static int spawn_supervisor(const struct supervise *call, int starter, pid_t *re
 		.fds = {-1, -1, -1, [SUPERVISOR_STARTER_FD] = starter,
 			[SUPERVISOR_KERNEL_FD] = call->template->kernel,
 			[SUPERVISOR_INITRAMFS_FD] = call->template->initramfs,
-			[SUPERVISOR_BASE_FD] = call->template->base, [SUPERVISOR_MEMORY_FD] = call->memory},
+			[SUPERVISOR_BASE_FD] = call->template->base,
+			[SUPERVISOR_LAYER_FD] = call->template->layer, [SUPERVISOR_MEMORY_FD] = call->memory},
 		.n_fds = SUPERVISOR_FDS,
 		.is_leader = true,
 	};

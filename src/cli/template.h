@@ -1,4 +1,5 @@
-/* Templates as a person meets them: taken as they are, or built first with progress on standard error. */
+/* Templates as a person meets them: taken as they are, or built first with progress on standard error: the
+ * base by the builder, an agent's in a sandbox (cli/install.h). */
 #pragma once
 
 #include "image/template.h"

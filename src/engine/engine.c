@@ -95,9 +95,10 @@ int engine_start(const struct engine_machine *machine, const struct engine_files
 		.argv = argv,
 		.fds = {-1, files->errors, files->errors, [ENGINE_KERNEL_FD] = files->kernel,
 			[ENGINE_INITRAMFS_FD] = files->initramfs, [ENGINE_BASE_FD] = files->base,
-			[ENGINE_DISK_FD] = files->disk, [ENGINE_MEMORY_FD] = files->memory,
-			[ENGINE_QMP_FD] = files->qmp, [ENGINE_CONSOLE_FD] = files->console,
-			[ENGINE_CONTROL_FD] = files->control, [ENGINE_NETWORK_FD] = files->network},
+			[ENGINE_LAYER_FD] = files->layer, [ENGINE_DISK_FD] = files->disk,
+			[ENGINE_MEMORY_FD] = files->memory, [ENGINE_QMP_FD] = files->qmp,
+			[ENGINE_CONSOLE_FD] = files->console, [ENGINE_CONTROL_FD] = files->control,
+			[ENGINE_NETWORK_FD] = files->network},
 		.n_fds = ENGINE_FDS,
 		.death_signal = SIGKILL};
 	const char *qemu;

@@ -32,10 +32,10 @@ struct engine_machine {
 	bool is_restored; /* waits for a saved state ("migrate-incoming") instead of booting */
 };
 
-/* All borrowed; -1 is "not connected", which only network and share may be. */
+/* All borrowed; -1 is "not connected", which only layer, network and share may be. */
 struct engine_files {
-	int kernel, initramfs, base, disk; /* base is only read */
-	int memory;                        /* a memfd of the machine's size */
+	int kernel, initramfs, base, layer, disk; /* base and layer are only read */
+	int memory;                               /* a memfd of the machine's size */
 	int qmp, console, control, network;
 	int share[ENGINE_SHARES];
 	int errors; /* the engine's standard error */
@@ -75,8 +75,8 @@ enum { ENGINE_KEY_BYTES = 65 };
 
 /*
  * Names everything on this host that a machine's saved state depends on: engine and version, its arguments
- * and with them the set of devices, processor, sizes. Where two are equal, one's state can be loaded by the
- * other.
+ * and with them the set of devices, processor, sizes. Where two are equal, and the templates are the same,
+ * one's state can be loaded by the other.
  */
 int engine_key(const struct paths *paths, const struct engine_machine *machine, char ret[ENGINE_KEY_BYTES],
 	       struct err *err);

@@ -38,7 +38,8 @@ static int add_processor(struct buf *into)
 	return r;
 }
 
-/* The arguments as they would be with nothing connected: what differs between two starts is left out. */
+/* The arguments as they would be with nothing connected: what differs between two starts is left out. So is
+ * the layer, which comes with a template. */
 static int add_args(struct buf *into, const struct engine_machine *machine)
 {
 	const struct engine_machine plain = {

@@ -34,7 +34,7 @@
 enum { ARGS_MAX = 160, TB_SIZE_MIB = 64 };
 
 /* Slots on the root bus. 0 and 31 are the chipset's. */
-enum { BASE_SLOT = 2, DISK_SLOT, RNG_SLOT, PORTS_SLOT };
+enum { BASE_SLOT = 2, DISK_SLOT, RNG_SLOT, PORTS_SLOT, LAYER_SLOT };
 
 enum { CONTROL_PORT = 1, NETWORK_PORT, SHARE_PORT };
 
@@ -99,7 +99,7 @@ static void add_restore(struct qemu_args *args)
 	add(args, "migration.send-configuration=off");
 }
 
-static void add_kernel(struct qemu_args *args, const struct engine_machine *machine)
+static void add_kernel(struct qemu_args *args, const struct engine_machine *machine, bool has_layer)
 {
 	/*
 	 * Mitigations and hardening guard the guest from itself, and cost most where every instruction is
@@ -118,7 +118,9 @@ static void add_kernel(struct qemu_args *args, const struct engine_machine *mach
 	add(args, "-initrd");
 	add(args, "/proc/self/fd/%d", ENGINE_INITRAMFS_FD);
 	add(args, "-append");
-	add(args, "console=ttyS0 quiet panic=-1%s", machine->accel == ENGINE_TCG ? emulated : "");
+	/* The kernel puts what it does not know into the environment of the guest program. */
+	add(args, "console=ttyS0 quiet panic=-1%s%s", machine->accel == ENGINE_TCG ? emulated : "",
+	    has_layer ? " SBX_LAYER=1" : "");
 }
 
 /* What the guest frees or fills with zeros becomes a hole. Writes go to the host's page cache, flushes to the
@@ -165,6 +167,8 @@ static void add_devices(struct qemu_args *args, const struct engine_machine *mac
 
 	add_disk(args, "base", BASE_SLOT, ENGINE_BASE_FD, true);
 	add_disk(args, "disk", DISK_SLOT, ENGINE_DISK_FD, false);
+	if (connected[ENGINE_LAYER_FD])
+		add_disk(args, "layer", LAYER_SLOT, ENGINE_LAYER_FD, true);
 	add(args, "-object");
 	add(args, "rng-builtin,id=entropy");
 	add(args, "-device");
@@ -199,7 +203,7 @@ int qemu_args_new(const char *program, const struct engine_machine *machine, con
 	if (machine->is_restored)
 		add_restore(args);
 	else
-		add_kernel(args, machine);
+		add_kernel(args, machine, connected[ENGINE_LAYER_FD]);
 	add_devices(args, machine, connected);
 	if (args->is_full) {
 		qemu_args_free(args);

@@ -103,15 +103,15 @@ static int mount_disk(struct err *err)
 	return r < 0 ? r : mount_row(&row, err);
 }
 
-static int overlay_root(struct err *err)
+static int overlay_root(bool has_layer, struct err *err)
 {
-	static const struct mount_row root = {
-		"overlay",
-		"/root",
-		"overlay",
-		MS_NOATIME,
-		"lowerdir=/base,upperdir=/disk/upper,workdir=/disk/work,redirect_dir=on,index=off,xino=off",
+	/* clang-format off */
+#define OVER(lower) "lowerdir=" lower ",upperdir=/disk/upper,workdir=/disk/work,redirect_dir=on,index=off,xino=off"
+	/* clang-format on */
+	const struct mount_row root = {
+		"overlay", "/root", "overlay", MS_NOATIME, has_layer ? OVER("/layer:/base") : OVER("/base"),
 		false};
+#undef OVER
 	static const struct mount_row binds[] = {
 		{"/disk/docker", "/root/var/lib/docker", NULL, MS_BIND, NULL, false},
 		{"/disk/containerd", "/root/var/lib/containerd", NULL, MS_BIND, NULL, false},
@@ -147,16 +147,24 @@ static int enter_root(struct err *err)
 	return 0;
 }
 
+static int mount_image(const char *device, const char *target, int limit_ms, struct err *err)
+{
+	const struct mount_row image = {device, target, "ext4", MS_RDONLY | MS_NOATIME, "noload", false};
+	int r = wait_for_disk(device, limit_ms, err);
+
+	return r < 0 ? r : mount_row(&image, err);
+}
+
 int mounts_root(int limit_ms, struct err *err)
 {
-	static const struct mount_row base = {"/dev/vda", "/base", "ext4", MS_RDONLY | MS_NOATIME,
-					      "noload",   false};
-	int r = wait_for_disk("/dev/vda", limit_ms, err);
+	/* Said on the kernel's command line, because a disk that is not there yet looks like none. */
+	bool has_layer = getenv("SBX_LAYER");
+	int r = mount_image("/dev/vda", "/base", limit_ms, err);
 
+	r = r < 0 || !has_layer ? r : mount_image("/dev/vdc", "/layer", limit_ms, err);
 	r = r < 0 ? r : wait_for_disk("/dev/vdb", limit_ms, err);
-	r = r < 0 ? r : mount_row(&base, err);
 	r = r < 0 ? r : mount_disk(err);
-	r = r < 0 ? r : overlay_root(err);
+	r = r < 0 ? r : overlay_root(has_layer, err);
 	return r < 0 ? r : enter_root(err);
 }
 

@@ -7,9 +7,9 @@
 int mounts_early(struct err *err);
 
 /*
- * Waits for the two disks, at most limit_ms, and makes the root: the template's disk, read-only, under the
- * sandbox's own (overlayfs); Docker's folders directly on the sandbox's disk. Enters it and frees the
- * initramfs.
+ * Waits for the disks, at most limit_ms for each, and makes the root: the template's images, read-only, under
+ * the sandbox's own disk (overlayfs); Docker's folders directly on the sandbox's disk. Enters it and frees
+ * the initramfs.
  */
 int mounts_root(int limit_ms, struct err *err);
 

@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { LOCK_FD = 12, RESULT_FD = 13, RUN_FDS = RESULT_FD + MANIFEST_FILES };
+enum { LOCK_FD = 12, RESULT_FD = 13, RUN_FDS = RESULT_FD + MANIFEST_BASE_FILES };
 enum { LINE_MAX_BYTES = 4096, READ_BYTES = 65536, PACKAGES_MAX_BYTES = 65536, HOOK_MAX_BYTES = 1 << 20 };
 enum { SILENCE_LIMIT_MS = 10 * 60 * 1000, TOTAL_LIMIT_MS = 3 * 60 * 60 * 1000 };
 enum { TERM_LIMIT_MS = 15000, KILL_LIMIT_MS = 10000, KILL_STEP_MS = 20 };
@@ -99,7 +99,7 @@ static int copy_hook(const struct builder *builder, char ret[HOOK_PATH_BYTES], s
 /* Writable for the sub-uid through the inherited descriptor; nobody else can enter the folder. */
 static int make_results(const struct builder *builder, int *fds, struct err *err)
 {
-	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
+	for (unsigned int i = 0; i < MANIFEST_BASE_FILES; i++) {
 		const char *name = manifest_file_name(i);
 
 		fds[i] = openat(builder->work_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -150,7 +150,7 @@ static int start_tool(const struct builder *builder, const char *packages, const
 			      .env = (const char *const *)env.list,
 			      .n_fds = RUN_FDS,
 			      .is_leader = true};
-	int results[MANIFEST_FILES] = {-1, -1, -1}, pipe_fds[2], r;
+	int results[MANIFEST_BASE_FILES] = {-1, -1, -1}, pipe_fds[2], r;
 
 	if (builder_find_tool("mmdebstrap", tool) < 0)
 		return err_set(err, -ENOENT, "mmdebstrap is missing");
@@ -165,13 +165,13 @@ static int start_tool(const struct builder *builder, const char *packages, const
 			spawn.fds[i] = -1;
 		spawn.fds[1] = spawn.fds[2] = pipe_fds[1];
 		spawn.fds[LOCK_FD] = builder->lock_fd;
-		for (size_t i = 0; i < MANIFEST_FILES; i++)
+		for (size_t i = 0; i < MANIFEST_BASE_FILES; i++)
 			spawn.fds[RESULT_FD + i] = results[i];
 		run->log = pipe_fds[0];
 		r = spawn_start(&spawn, &run->pid, err);
 		close(pipe_fds[1]);
 	}
-	for (size_t i = 0; i < MANIFEST_FILES; i++)
+	for (size_t i = 0; i < MANIFEST_BASE_FILES; i++)
 		if (results[i] >= 0)
 			close(results[i]);
 	return r;

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <linux/fs.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -116,7 +115,7 @@ static ino_t whole_template(const struct builder *builder)
 
 	if (dir_fd < 0 || manifest_read(dir_fd, &manifest, NULL) < 0 || fstat(dir_fd, &info) < 0)
 		return 0;
-	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
+	for (unsigned int i = 0; i < MANIFEST_BASE_FILES; i++) {
 		autofd int fd = manifest_open_file(dir_fd, &manifest, i, NULL);
 
 		if (fd < 0)
@@ -179,7 +178,7 @@ static int check_result(enum manifest_file file, int fd, struct err *err)
 
 static int seal_files(const struct builder *builder, struct err *err)
 {
-	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
+	for (unsigned int i = 0; i < MANIFEST_BASE_FILES; i++) {
 		autofd int fd =
 			openat(builder->work_fd, manifest_file_name(i), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		int r = fd < 0 ? err_errno(err, -errno, "cannot open the new %s", manifest_file_name(i))
@@ -191,28 +190,6 @@ static int seal_files(const struct builder *builder, struct err *err)
 			return err_errno(err, -errno, "cannot write the new %s", manifest_file_name(i));
 	}
 	return 0;
-}
-
-/* Swaps the new folder with what has the name now, if anything; what was there is then the leftover. */
-static int publish(const struct builder *builder, struct err *err)
-{
-	int r = renameat2(builder->folder_fd, builder->work, builder->folder_fd, builder->name,
-			  RENAME_EXCHANGE);
-
-	if (r < 0 && errno == ENOENT)
-		r = renameat2(builder->folder_fd, builder->work, builder->folder_fd, builder->name,
-			      RENAME_NOREPLACE);
-	/* File systems that cannot exchange: a moment without a template is then the price. */
-	if (r < 0 && errno == EINVAL) {
-		r = file_remove_tree(builder->folder_fd, builder->name, err);
-		if (r < 0)
-			return r;
-		r = renameat(builder->folder_fd, builder->work, builder->folder_fd, builder->name);
-	}
-	if (r < 0)
-		return err_errno(err, -errno, "cannot put the template '%s' in place", builder->name);
-	return fsync(builder->folder_fd) < 0 ? err_errno(err, -errno, "cannot sync '%s'", builder->folder)
-					     : 0;
 }
 
 static int seal(struct builder *builder, struct err *err)
@@ -233,7 +210,7 @@ static int seal(struct builder *builder, struct err *err)
 	r = r < 0 ? r : manifest_write(builder->work_fd, &manifest, err);
 	/* The last moment at which the caller can still have nothing. */
 	r = r < 0 ? r : builder_wait(builder, -1, 0);
-	return r < 0 ? r : publish(builder, err);
+	return r < 0 ? r : template_publish(builder->folder_fd, builder->work, builder->name, err);
 }
 
 static int build(struct builder *builder, struct err *err)

@@ -17,12 +17,18 @@ static const char *const file_names[] = {
 	[MANIFEST_KERNEL] = "kernel",
 	[MANIFEST_MODULES] = "modules.cpio",
 	[MANIFEST_BASE] = "base.img",
+	[MANIFEST_LAYER] = "layer.img",
 };
 static_assert(array_len(file_names) == MANIFEST_FILES, "name every file");
 
 const char *manifest_file_name(enum manifest_file file)
 {
 	return file_names[file];
+}
+
+bool manifest_has(const struct manifest *manifest, enum manifest_file file)
+{
+	return (file == MANIFEST_LAYER) == (manifest->base_id[0] != '\0');
 }
 
 static void json_done(json_t **json)
@@ -38,21 +44,26 @@ static int copy_text(char *into, size_t room, const char *text)
 
 static int parse(json_t *root, struct manifest *ret)
 {
-	const char *id, *kernel, *sha256;
+	const char *id, *kernel, *sha256, *base = "", *recipe = "";
 	json_int_t version, created, size, mtime;
 	json_t *files;
 
-	if (json_unpack(root, "{s:I, s:s, s:s, s:I, s:o}", "version", &version, "id", &id, "kernel_version",
-			&kernel, "created", &created, "files", &files) < 0)
+	if (json_unpack(root, "{s:I, s:s, s:s, s:I, s:o, s?s, s?s}", "version", &version, "id", &id,
+			"kernel_version", &kernel, "created", &created, "files", &files, "base", &base,
+			"recipe", &recipe) < 0)
 		return -EUCLEAN;
 	if (version != MANIFEST_VERSION || strlen(id) != MANIFEST_ID_BYTES - 1 ||
 	    copy_text(ret->id, sizeof(ret->id), id) < 0 ||
-	    copy_text(ret->kernel_version, sizeof(ret->kernel_version), kernel) < 0)
+	    copy_text(ret->kernel_version, sizeof(ret->kernel_version), kernel) < 0 ||
+	    copy_text(ret->base_id, sizeof(ret->base_id), base) < 0 ||
+	    copy_text(ret->recipe, sizeof(ret->recipe), recipe) < 0)
 		return -EUCLEAN;
 	ret->created = created;
 	for (size_t i = 0; i < MANIFEST_FILES; i++) {
 		struct manifest_entry *entry = &ret->files[i];
 
+		if (!manifest_has(ret, i))
+			continue;
 		if (json_unpack(files, "{s:{s:I, s:I, s:s}}", file_names[i], "size", &size, "mtime_ns",
 				&mtime, "sha256", &sha256) < 0 ||
 		    size <= 0 || copy_text(entry->sha256, sizeof(entry->sha256), sha256) < 0)
@@ -90,6 +101,8 @@ static json_t *pack_files(const struct manifest *manifest)
 	for (size_t i = 0; files && i < MANIFEST_FILES; i++) {
 		const struct manifest_entry *entry = &manifest->files[i];
 
+		if (!manifest_has(manifest, i))
+			continue;
 		json_object_set_new(files, file_names[i],
 				    json_pack("{s:I, s:I, s:s}", "size", (json_int_t)entry->size, "mtime_ns",
 					      (json_int_t)entry->mtime_ns, "sha256", entry->sha256));
@@ -103,8 +116,13 @@ int manifest_write(int dir_fd, const struct manifest *manifest, struct err *err)
 		json_pack("{s:i, s:s, s:s, s:I, s:o}", "version", MANIFEST_VERSION, "id", manifest->id,
 			  "kernel_version", manifest->kernel_version, "created",
 			  (json_int_t)manifest->created, "files", pack_files(manifest));
-	autofree char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	autofree char *text = NULL;
 
+	if (root && manifest->base_id[0]) {
+		json_object_set_new(root, "base", json_string(manifest->base_id));
+		json_object_set_new(root, "recipe", json_string(manifest->recipe));
+	}
+	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	if (!text)
 		return err_errno(err, -ENOMEM, "cannot write %s", manifest_name);
 	return file_write_atomic(dir_fd, manifest_name, 0600, slice_text(text), err);
@@ -133,8 +151,11 @@ int manifest_measure(int dir_fd, struct manifest *manifest, struct err *err)
 	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
 		struct manifest_entry *entry = &manifest->files[i];
 		struct stat info = {0};
-		autofd int fd = open_file(dir_fd, i, &info);
+		autofd int fd = -1;
 
+		if (!manifest_has(manifest, i))
+			continue;
+		fd = open_file(dir_fd, i, &info);
 		r = fd < 0 ? fd : hash_file(fd, entry->sha256);
 		if (r < 0)
 			return err_errno(err, r, "cannot read %s", file_names[i]);
@@ -144,7 +165,9 @@ int manifest_measure(int dir_fd, struct manifest *manifest, struct err *err)
 		if (r < 0)
 			return err_errno(err, r, "cannot measure the template");
 	}
-	r = hash_bytes(buf_slice(&all), digest);
+	if (manifest->base_id[0])
+		r = buf_printf(&all, "%s base\n", manifest->base_id);
+	r = r < 0 ? r : hash_bytes(buf_slice(&all), digest);
 	if (r < 0)
 		return err_errno(err, r, "cannot measure the template");
 	memcpy(manifest->id, digest, MANIFEST_ID_BYTES - 1);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 
 enum { NAME_MAX_BYTES = 63 };
@@ -59,41 +60,76 @@ static int open_folder(const struct paths *paths, const char *name, struct manif
 	return steal_fd(&dir_fd);
 }
 
+static void hand_over(struct template *from, struct template *to)
+{
+	*to = *from;
+	*from = TEMPLATE_NONE;
+}
+
+static int open_base(const struct paths *paths, const char *name, int dir_fd, const struct manifest *manifest,
+		     struct template *ret, struct err *err)
+{
+	auto_template struct template opened = TEMPLATE_NONE;
+	autofd int modules = -1;
+
+	opened.kernel = manifest_open_file(dir_fd, manifest, MANIFEST_KERNEL, err);
+	if (opened.kernel < 0)
+		return damaged(err, opened.kernel, name);
+	opened.base = manifest_open_file(dir_fd, manifest, MANIFEST_BASE, err);
+	if (opened.base < 0)
+		return damaged(err, opened.base, name);
+	modules = manifest_open_file(dir_fd, manifest, MANIFEST_MODULES, err);
+	if (modules < 0)
+		return damaged(err, modules, name);
+	opened.initramfs = initramfs_open(paths, name, manifest->id, modules, opened.initramfs_id, err);
+	if (opened.initramfs < 0)
+		return err_add(err, opened.initramfs, "the template '%s'", name);
+	memcpy(opened.id, manifest->id, sizeof(opened.id));
+	memcpy(opened.kernel_version, manifest->kernel_version, sizeof(opened.kernel_version));
+	hand_over(&opened, ret);
+	return 0;
+}
+
+/* The base's files, the layer over them, and its own id. */
+static int open_layer(const struct paths *paths, const char *name, int dir_fd,
+		      const struct manifest *manifest, struct template *ret, struct err *err)
+{
+	auto_template struct template opened = TEMPLATE_NONE;
+	struct manifest base;
+	autofd int base_fd = open_folder(paths, TEMPLATE_BASE_NAME, &base, err);
+	int r = base_fd < 0 ? base_fd : open_base(paths, TEMPLATE_BASE_NAME, base_fd, &base, &opened, err);
+
+	/* Building this one mends the base as well. */
+	if (r < 0 || strcmp(base.id, manifest->base_id) != 0)
+		return r < 0 && r != -ENOENT && r != -EUCLEAN
+			       ? r
+			       : err_set(err, -ESTALE, "the template '%s' was built on another base", name);
+	opened.layer = manifest_open_file(dir_fd, manifest, MANIFEST_LAYER, err);
+	if (opened.layer < 0)
+		return damaged(err, opened.layer, name);
+	memcpy(opened.id, manifest->id, sizeof(opened.id));
+	memcpy(opened.recipe, manifest->recipe, sizeof(opened.recipe));
+	hand_over(&opened, ret);
+	return 0;
+}
+
 int template_open(const struct paths *paths, const char *name, struct template *ret, struct err *err)
 {
-	auto_template struct template opened = {.kernel = -1, .initramfs = -1, .base = -1};
-	autofd int dir_fd = -1, modules = -1;
-	struct manifest manifest;
+	struct manifest manifest = {.created = 0};
 	struct err own;
+	autofd int dir_fd = -1;
 
 	err = err ? err : &own;
 	dir_fd = open_folder(paths, name, &manifest, err);
 	if (dir_fd < 0)
 		return dir_fd;
-	opened.kernel = manifest_open_file(dir_fd, &manifest, MANIFEST_KERNEL, err);
-	if (opened.kernel < 0)
-		return damaged(err, opened.kernel, name);
-	opened.base = manifest_open_file(dir_fd, &manifest, MANIFEST_BASE, err);
-	if (opened.base < 0)
-		return damaged(err, opened.base, name);
-	modules = manifest_open_file(dir_fd, &manifest, MANIFEST_MODULES, err);
-	if (modules < 0)
-		return damaged(err, modules, name);
-	opened.initramfs = initramfs_open(paths, name, manifest.id, modules, opened.initramfs_id, err);
-	if (opened.initramfs < 0)
-		return err_add(err, opened.initramfs, "the template '%s'", name);
-	*ret = (struct template){.kernel = steal_fd(&opened.kernel),
-				 .initramfs = steal_fd(&opened.initramfs),
-				 .base = steal_fd(&opened.base)};
-	memcpy(ret->id, manifest.id, sizeof(ret->id));
-	memcpy(ret->initramfs_id, opened.initramfs_id, sizeof(ret->initramfs_id));
-	memcpy(ret->kernel_version, manifest.kernel_version, sizeof(ret->kernel_version));
-	return 0;
+	return manifest.base_id[0] ? open_layer(paths, name, dir_fd, &manifest, ret, err)
+				   : open_base(paths, name, dir_fd, &manifest, ret, err);
 }
 
 void template_done(struct template *template)
 {
-	int *const slots[] = {&template->kernel, &template->initramfs, &template->base};
+	int *const slots[] = {&template->kernel, &template->initramfs, &template->base, &template->layer};
 
 	for (size_t i = 0; i < array_len(slots); i++) {
 		int fd = steal_fd(slots[i]);
@@ -105,7 +141,7 @@ void template_done(struct template *template)
 
 int template_verify(const struct paths *paths, const char *name, struct err *err)
 {
-	struct manifest wanted, found = {0};
+	struct manifest wanted, found;
 	autofd int dir_fd = -1;
 	struct err own;
 	int r;
@@ -115,19 +151,38 @@ int template_verify(const struct paths *paths, const char *name, struct err *err
 	if (dir_fd < 0)
 		return dir_fd;
 	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
-		autofd int fd = manifest_open_file(dir_fd, &wanted, i, err);
+		autofd int fd = manifest_has(&wanted, i) ? manifest_open_file(dir_fd, &wanted, i, err) : -1;
 
-		if (fd < 0)
+		if (fd < 0 && manifest_has(&wanted, i))
 			return damaged(err, fd, name);
 	}
+	found = wanted;
 	r = manifest_measure(dir_fd, &found, err);
 	if (r < 0)
 		return err_add(err, r, "the template '%s'", name);
 	for (unsigned int i = 0; i < MANIFEST_FILES; i++)
-		if (strcmp(wanted.files[i].sha256, found.files[i].sha256) != 0)
+		if (manifest_has(&wanted, i) && strcmp(wanted.files[i].sha256, found.files[i].sha256) != 0)
 			return damaged(err,
 				       err_set(err, -EUCLEAN, "the content of %s has changed",
 					       manifest_file_name(i)),
 				       name);
 	return 0;
+}
+
+int template_publish(int folder_fd, const char *work, const char *name, struct err *err)
+{
+	int r = renameat2(folder_fd, work, folder_fd, name, RENAME_EXCHANGE);
+
+	if (r < 0 && errno == ENOENT)
+		r = renameat2(folder_fd, work, folder_fd, name, RENAME_NOREPLACE);
+	/* File systems that cannot exchange: a moment without a template is then the price. */
+	if (r < 0 && errno == EINVAL) {
+		r = file_remove_tree(folder_fd, name, err);
+		if (r < 0)
+			return r;
+		r = renameat(folder_fd, work, folder_fd, name);
+	}
+	if (r < 0)
+		return err_errno(err, -errno, "cannot put the template '%s' in place", name);
+	return fsync(folder_fd) < 0 ? err_errno(err, -errno, "cannot sync the folder of the templates") : 0;
 }

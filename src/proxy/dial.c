@@ -38,6 +38,7 @@ struct dial {
 	struct attempt *attempts[ADDRESSES_MAX];
 	struct attempt *asking; /* the connection to the host's proxy, once there is one */
 	const char *why;
+	bool is_redirected; /* to where its person sends that name */
 	bool is_denied, is_starting, is_over;
 };
 
@@ -115,7 +116,8 @@ static void on_failed(uv_timer_t *timer)
 static void succeed(struct attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
-	struct dial_result result = {.address = attempt->address, .is_by_proxy = dial->request != NULL};
+	struct dial_result result = {.address = attempt->address,
+				     .is_by_proxy = dial->request || dial->is_redirected};
 
 	result.fd = drop_attempt(attempt);
 	finish(dial, &result);
@@ -324,7 +326,8 @@ static void try_next(struct dial *dial)
 
 static bool may_go_to(const struct dial *dial, const struct in6_addr *address)
 {
-	return dial->request || policy_address_ok(&dial->proxy->policy, dial->host, dial->port, address);
+	return dial->request || dial->is_redirected ||
+	       policy_address_ok(&dial->proxy->policy, dial->host, dial->port, address);
 }
 
 /* The families by turns, IPv6 first; only what was judged is kept. */
@@ -407,10 +410,20 @@ static int use_upstream(struct dial *dial, const struct upstream_proxy *by)
 	return dial->request ? 0 : -ENOMEM;
 }
 
+/* Nothing is looked up, and no proxy of the host's is asked: the address is meant. */
+static void use_redirect(struct dial *dial, const struct redirect *redirect)
+{
+	dial->is_redirected = true;
+	dial->by_port = redirect->to_port;
+	go(dial, &redirect->to, 1);
+}
+
 int dial_start(struct proxy *proxy, const struct host *host, uint16_t port, bool is_plain_http,
 	       dial_done done, void *owner, struct dial **ret)
 {
-	const struct upstream_proxy *by = upstream_for(&proxy->upstream, host, port, is_plain_http);
+	const struct redirect *redirect = redirects_find(&proxy->redirects, host, port);
+	const struct upstream_proxy *by =
+		redirect ? NULL : upstream_for(&proxy->upstream, host, port, is_plain_http);
 	struct dial *dial = calloc(1, sizeof(*dial));
 	int r = dial ? uv_timer_init(&proxy->loop, &dial->timer) : -ENOMEM;
 
@@ -430,7 +443,10 @@ int dial_start(struct proxy *proxy, const struct host *host, uint16_t port, bool
 	*ret = dial;
 	set_timer(dial, CONNECT_MS);
 	r = by ? use_upstream(dial, by) : 0;
-	r = r < 0 ? r : find_addresses(dial, by ? &by->host : host);
+	if (redirect)
+		use_redirect(dial, redirect);
+	else
+		r = r < 0 ? r : find_addresses(dial, by ? &by->host : host);
 	dial->is_starting = false;
 	if (r == -EBUSY)
 		dial->why = "there are too many look-ups";

@@ -1,6 +1,7 @@
 /*
  * A connection out, to a name or an address that the policy has allowed: its addresses are looked up and
- * judged, and tried side by side (RFC 8305); or the host's own HTTP proxy is asked for it.
+ * judged, and tried side by side (RFC 8305); or the host's own HTTP proxy is asked for it; or it goes to
+ * where a person sends that name.
  */
 #pragma once
 
@@ -13,7 +14,8 @@ struct dial_result {
 	struct in6_addr address; /* where it goes; with is_by_proxy the proxy's */
 	const char *why;         /* without a connection: a sentence that lives for ever */
 	bool is_denied;          /* the policy lets it go to none of the addresses */
-	bool is_by_proxy;
+	bool is_by_proxy; /* or to where its person sends that name: not an address that the policy has judged
+			   */
 };
 
 /* Called once, never before dial_start() has returned, and not after dial_cancel(). */

@@ -213,6 +213,8 @@ static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 		return set_secrets(proxy, buf_slice(&text));
 	if (kind == CHAN_PROXY_STORE)
 		return tls_settings_trust(proxy->tls, buf_slice(&text));
+	if (kind == CHAN_PROXY_REDIRECT)
+		return redirects_parse(buf_slice(&text), &proxy->redirects, NULL);
 	return kind == CHAN_PROXY_RESOLVER ? resolver_configure(proxy->resolver, buf_slice(&text))
 					   : upstream_parse(buf_slice(&text), &proxy->upstream);
 }
@@ -237,6 +239,7 @@ static void take(struct proxy *proxy, const struct chan_message *message, int fd
 	case CHAN_PROXY_UPSTREAM:
 	case CHAN_PROXY_STORE:
 	case CHAN_PROXY_SECRETS:
+	case CHAN_PROXY_REDIRECT:
 		r = take_text(proxy, message->kind, owned);
 		break;
 	default:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/policy.h"
+#include "policy/redirect.h"
 #include "proxy/inject.h"
 #include "proxy/upstream.h"
 
@@ -15,6 +16,7 @@ struct proxy {
 	bool has_policy;      /* all its layers are known */
 	struct upstream upstream;
 	struct inject inject;
+	struct redirects redirects;
 	struct resolver *resolver;
 	struct journal *journal;
 	struct tls_settings *tls;

@@ -84,6 +84,7 @@ static int start_machine(struct life *life, struct err *err)
 	const struct machine_files files = {.kernel = SUPERVISOR_KERNEL_FD,
 					    .initramfs = SUPERVISOR_INITRAMFS_FD,
 					    .base = SUPERVISOR_BASE_FD,
+					    .layer = life->has_layer ? SUPERVISOR_LAYER_FD : -1,
 					    .disk = life->disk,
 					    .memory = life->memfd,
 					    .console_log = life->console_log,

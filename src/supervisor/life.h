@@ -67,6 +67,7 @@ struct life {
 	struct sandbox sandbox;
 	struct place place;
 	const char *template_id;
+	bool has_layer;                /* the template has one */
 	char key[SAVED_MACHINE_BYTES]; /* what a saved state must have been made with */
 
 	/* launch.c */

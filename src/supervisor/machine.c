@@ -308,6 +308,7 @@ static int start_engine(struct machine *machine, const struct engine_machine *ki
 	struct engine_files engine = {.kernel = files->kernel,
 				      .initramfs = files->initramfs,
 				      .base = files->base,
+				      .layer = files->layer,
 				      .disk = files->disk,
 				      .memory = files->memory};
 	int pipe_fds[2];

@@ -13,7 +13,7 @@
 
 /* What the supervisor hands to machine_start(); borrowed. */
 struct machine_files {
-	int kernel, initramfs, base, disk, memory;
+	int kernel, initramfs, base, layer, disk, memory; /* layer: -1 for none */
 	int console_log, engine_log;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/settings.h"
 #include "keeper/keeper.h"
 #include "wire/secret.h"
 
@@ -72,7 +73,7 @@ static int find_own_policy(const struct place *place, char ret[PATH_MAX])
 
 int network_find(struct network *network, const struct place *place)
 {
-	char policy[PLACE_PATH_BYTES], own[PATH_MAX];
+	char policy[PLACE_PATH_BYTES], settings[PLACE_PATH_BYTES], own[PATH_MAX];
 	int r = find_own_policy(place, own);
 
 	if (r < 0)
@@ -82,6 +83,8 @@ int network_find(struct network *network, const struct place *place)
 	host_file_find(&network->resolver, "/etc/resolv.conf", RESOLVER_MAX_BYTES);
 	host_file_find(&network->policy, policy, POLICY_MAX_BYTES);
 	host_file_find(&network->own_policy, own, POLICY_MAX_BYTES);
+	snprintf(settings, sizeof(settings), "%s/" SETTINGS_FILE_NAME, place->paths.config);
+	host_file_find(&network->settings, settings, SETTINGS_MAX_BYTES);
 	host_file_find(&network->store, find_store(), STORE_MAX_BYTES);
 	return find_upstream(&network->upstream);
 }
@@ -102,6 +105,17 @@ static void tell_resolver(struct network *network)
 	if (host_file_read(&network->resolver) < 0)
 		log_line("'%s' cannot be read: names are not found from here", network->resolver.path);
 	(void)tell_text(&network->proxy, CHAN_PROXY_RESOLVER, 0, 0, buf_slice(&network->resolver.last));
+}
+
+/* Names that go elsewhere on this machine's word. */
+static void tell_redirects(struct network *network)
+{
+	int r = host_file_read(&network->settings);
+
+	if (r < 0 && r != -ENOENT)
+		log_line("'%s' cannot be read: nothing is set", network->settings.path);
+	(void)tell_text(&network->proxy, CHAN_PROXY_REDIRECT, 0, 0,
+			settings_get(buf_slice(&network->settings.last), "network.resolve"));
 }
 
 /* Without one no server is believed. */
@@ -202,6 +216,7 @@ static void take_proxy(struct network *network, pid_t pid, int *channel)
 	tell_resolver(network);
 	tell_store(network);
 	(void)tell_text(&network->proxy, CHAN_PROXY_UPSTREAM, 0, 0, buf_slice(&network->upstream));
+	tell_redirects(network);
 	(void)tell_policies(network, 0);
 	tell_secrets(network);
 	introduce(network);
@@ -262,6 +277,11 @@ static void on_fed(void *owner, uint32_t id, const char *error)
 static void on_resolver_change(void *owner)
 {
 	tell_resolver(owner);
+}
+
+static void on_settings_change(void *owner)
+{
+	tell_redirects(owner);
 }
 
 static void on_policy_change(void *owner)
@@ -333,6 +353,7 @@ void network_start(struct network *network, uv_loop_t *loop, struct shares *keep
 	(void)shares_keep_role(keeper, KEEPER_VAULT);
 	/* A folder that cannot be watched costs that a change is heard of at the next start. */
 	(void)host_file_watch(&network->resolver, loop, on_resolver_change, network);
+	(void)host_file_watch(&network->settings, loop, on_settings_change, network);
 	(void)host_file_watch(&network->policy, loop, on_policy_change, network);
 	(void)host_file_watch(&network->own_policy, loop, on_policy_change, network);
 	(void)host_file_watch(&network->store, loop, on_store_change, network);

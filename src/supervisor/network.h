@@ -31,7 +31,7 @@ struct network {
 	const struct place *place;
 	struct role proxy;
 	struct vault vault;
-	struct host_file resolver, store;
+	struct host_file resolver, store, settings;
 	struct host_file policy, own_policy; /* for all sandboxes, for this one */
 	struct buf upstream;                 /* lines of the host's own proxies */
 	int port;                            /* borrowed, of the machine; -1 while there is none */

@@ -293,6 +293,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	folders_take(&life);
+	life.has_layer = fcntl(SUPERVISOR_LAYER_FD, F_GETFD) >= 0;
 	life.template_id = argv[2];
 	life.is_start = argc == 4;
 	if (start(&life, argv[1], &err) < 0) {

@@ -16,10 +16,11 @@ enum {
 	SUPERVISOR_KERNEL_FD = 4,
 	SUPERVISOR_INITRAMFS_FD = 5,
 	SUPERVISOR_BASE_FD = 6,
-	SUPERVISOR_MEMORY_FD = 7, /* the sealed memory that others have started from, if there is any */
+	SUPERVISOR_LAYER_FD = 7,  /* where the template has one */
+	SUPERVISOR_MEMORY_FD = 8, /* the sealed memory that others have started from, if there is any */
 	/*
 	 * The folders of the sandbox (O_PATH), judged, one for each port that its description names. Which of
-	 * them are there is looked at before anything else is opened.
+	 * them are there is looked at before anything else is opened, and whether there is a layer.
 	 */
 	SUPERVISOR_SHARE_FD = SUPERVISOR_MEMORY_FD + 1,
 	SUPERVISOR_FDS = SUPERVISOR_SHARE_FD + ENGINE_SHARES,

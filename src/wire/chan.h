@@ -48,6 +48,7 @@ enum chan_kind {
 			    */
 	CHAN_PROXY_RESOLVER, /* the text of resolv.conf(5) */
 	CHAN_PROXY_UPSTREAM, /* lines "http_proxy=URL", "https_proxy=URL", "no_proxy=LIST" */
+	CHAN_PROXY_REDIRECT, /* names that go elsewhere (policy/redirect.h) */
 	CHAN_PROXY_STORE,    /* certificates (PEM): what servers' are verified against */
 	CHAN_PROXY_VAULT,    /* the descriptor is a channel to the vault */
 	CHAN_PROXY_SECRETS,  /* bindings without values (wire/secret.h): all that there are now */

@@ -99,6 +99,7 @@ static void start(struct machine *machine)
 	*machine = (struct machine){.files = {.kernel = template_file("kernel"),
 					      .initramfs = make_initramfs(),
 					      .base = template_file("base.img"),
+					      .layer = -1,
 					      .disk = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600),
 					      .network = -1,
 					      .errors = STDERR_FILENO}};

@@ -494,6 +494,30 @@ def garbage_without_end():
         assert memory_kib(proxy) - before < 4096, memory_kib(proxy) - before
 
 
+def name_goes_elsewhere():
+    """A name that its person sends elsewhere goes there, if the policy allows the name; and no longer than it is said."""
+    server = Server(answers=[NO_CONTENT] * 4)
+    elsewhere = f"a.test:80=127.0.0.1:{server.port},b.test:80=127.0.0.1:{server.port}"
+    dns = NameServer({})
+    rules = "allow a.test:80\n"
+    with Proxy(program, rules, dns=dns) as proxy:
+        proxy.tell("PROXY_REDIRECT", elsewhere)
+        # Its answer says that what was told before it has been taken too.
+        proxy.set_policy(rules)
+        for name, wanted in (("a.test", b"204"), ("b.test", b"403")):
+            stream = proxy.guest.open(f"{name}:80".encode())
+            proxy.guest.write(stream, f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            assert proxy.guest.finish(stream) and wanted in stream.data, (name, stream.data)
+        assert dns.asked == [], dns.asked
+        proxy.tell("PROXY_REDIRECT", "nonsense")
+        proxy.tell("PROXY_REDIRECT", "")
+        proxy.set_policy(rules)
+        stream = proxy.guest.open(b"a.test:80")
+        proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        assert proxy.guest.finish(stream) and b"502" in stream.data, stream.data
+        assert [note["decision"] for note in proxy.notes(3)][:2] == ["allow", "deny"]
+
+
 def pseudo_header_injection():
     """Case 46: an authority with a line's end, a second one, a path beside CONNECT: the stream is refused."""
     bad = [

@@ -31,6 +31,12 @@ refused 2 "its agent and its sizes" run --snapshot none shell .
 refused 2 "a sandbox and the folder" mount
 refused 2 "a sandbox and a folder" umount none
 refused 2 "name of a sandbox" diff
+refused 2 "sbx settings takes" settings
+refused 2 "sbx settings takes" settings set network.resolve
+refused 1 "no setting 'network.resolv': did you mean 'network.resolve'" settings set network.resolv x
+refused 1 "'x' is not NAME:PORT=ADDRESS:PORT" settings set network.resolve x
+refused 1 "one line of text" settings set network.resolve "$(printf 'a:1=127.0.0.1:1\nx y')"
+refused 1 "'network.resolve' is not set" settings get network.resolve
 refused 2 "sbx guard takes" guard
 refused 2 "sbx guard takes" guard ls x
 refused 2 "sbx guard takes" guard add

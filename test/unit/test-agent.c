@@ -13,10 +13,33 @@ static void test_parse(void **state)
 	assert_int_equal(
 		agent_parse(slice_text("# a comment\ncommand codex\nflags --one  --two\n"), &agent, NULL), 0);
 	assert_string_equal(agent.command, "codex");
-	assert_string_equal(agent.flags[0], "--one");
-	assert_string_equal(agent.flags[1], "--two");
-	assert_null(agent.flags[2]);
+	assert_string_equal(agent.flags.items[0], "--one");
+	assert_string_equal(agent.flags.items[1], "--two");
+	assert_null(agent.flags.items[2]);
 	assert_false(agent.words_are_commands);
+}
+
+static void test_what_is_installed(void **state)
+{
+	static const char text[] = "command codex\nhosts api.example.com **.example.org\ncredentials openai\n"
+				   "npm @acme/agent helper\ninstall-hosts packages.example.com\n"
+				   "file .codex/config.toml\n| one = 1\n|\n|  two\n# a comment\n|three\n"
+				   "file .other\n| four";
+	struct agent agent;
+
+	(void)state;
+	assert_int_equal(agent_parse(slice_text(text), &agent, NULL), 0);
+	assert_int_equal(agent.hosts.count, 2);
+	assert_string_equal(agent.hosts.items[1], "**.example.org");
+	assert_null(agent.hosts.items[2]);
+	assert_string_equal(agent.credentials.items[0], "openai");
+	assert_string_equal(agent.npm.items[1], "helper");
+	assert_string_equal(agent.install_hosts.items[0], "packages.example.com");
+	assert_int_equal(agent.n_files, 2);
+	assert_string_equal(agent.files[0].path, ".codex/config.toml");
+	assert_string_equal(agent.files[0].content, "one = 1\n\n two\nthree\n");
+	assert_string_equal(agent.files[1].path, ".other");
+	assert_string_equal(agent.files[1].content, "four\n");
 }
 
 static void bad(const char *text, int code, const char *part)
@@ -37,6 +60,12 @@ static void test_what_makes_no_sense_is_named(void **state)
 	bad("command a\ncolour red\n", -EINVAL, "line 2: cannot make sense of 'colour red'");
 	bad("command\n", -EINVAL, "line 1");
 	bad("command a\nflags 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n", -E2BIG, "line 2");
+	bad("command a\n| text\n", -EINVAL, "line 2: there is no 'file' before it");
+	bad("command a\nfile /etc/passwd\n", -EINVAL, "line 2: '/etc/passwd' is not a path");
+	bad("command a\nfile .a/../../b\n", -EINVAL, "line 2");
+	bad("command a\nfile\n", -EINVAL, "line 2");
+	bad("command a\nfile .config\n| x\n", -EINVAL, "nothing to install");
+	bad("command a\nnpm --registry=x\n", -EINVAL, "line 2: '--registry=x' is not a package");
 	memset(long_text, '#', sizeof(long_text) - 1);
 	long_text[sizeof(long_text) - 1] = '\0';
 	bad(long_text, -EFBIG, "longer");
@@ -75,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_what_is_installed),
 		cmocka_unit_test(test_what_makes_no_sense_is_named),
 		cmocka_unit_test(test_command),
 	};

@@ -76,6 +76,26 @@ static void test_same_devices(void **state)
 	qemu_args_free(few);
 }
 
+static void test_layer(void **state)
+{
+	const struct engine_machine machine = {.cpus = 1, .memory_mib = 512};
+	bool connected[ENGINE_FDS] = {[ENGINE_BASE_FD] = true, [ENGINE_DISK_FD] = true};
+	struct qemu_args *without, *with;
+
+	(void)state;
+	assert_int_equal(qemu_args_new("/usr/bin/qemu", &machine, connected, &without), 0);
+	connected[ENGINE_LAYER_FD] = true;
+	assert_int_equal(qemu_args_new("/usr/bin/qemu", &machine, connected, &with), 0);
+	assert_int_equal(count(without, "-device", "virtio-blk-pci,"), 2);
+	assert_int_equal(count(with, "-device", "virtio-blk-pci,"), 3);
+	assert_int_equal(count(with, "-blockdev", "driver=raw,node-name=layer,file=layer-file,read-only=on"),
+			 1);
+	assert_null(strstr(qemu_args_list(without)[index_of(without, "console=ttyS0")], "SBX_LAYER"));
+	assert_non_null(strstr(qemu_args_list(with)[index_of(with, "console=ttyS0")], " SBX_LAYER=1"));
+	qemu_args_free(without);
+	qemu_args_free(with);
+}
+
 /* The same devices, and memory that no write of one machine changes for the next. */
 static void test_restored(void **state)
 {
@@ -123,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accelerators),
 		cmocka_unit_test(test_same_devices),
+		cmocka_unit_test(test_layer),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_what_must_not_be),
 	};

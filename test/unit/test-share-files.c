@@ -178,7 +178,8 @@ static void test_removed_is_kept(void **state)
 	assert_true(slice_is(client->body, "kept"));
 }
 
-/* The guest's kernel opens without asking: what the host replaces before it is read is still what was opened. */
+/* The guest's kernel opens without asking: what the host replaces before it is read is still what was opened.
+ */
 static void test_made_and_replaced(void **state)
 {
 	struct place *place = *state;

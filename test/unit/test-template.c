@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "image/layer.h"
 
 #include "unit.h"
 
@@ -46,7 +47,7 @@ static void make_template(struct world *world)
 {
 	struct manifest manifest = {.created = 1, .kernel_version = "6.12"};
 
-	for (unsigned int i = 0; i < MANIFEST_FILES; i++)
+	for (unsigned int i = 0; i < MANIFEST_BASE_FILES; i++)
 		write_file(world->dir_fd, manifest_file_name(i), (char)('a' + i));
 	assert_int_equal(manifest_measure(world->dir_fd, &manifest, NULL), 0);
 	assert_int_equal(manifest_write(world->dir_fd, &manifest, NULL), 0);
@@ -96,7 +97,7 @@ static void expect_damage(struct world *world, const char *word)
 static void test_good(void **state)
 {
 	struct world *world = *state;
-	auto_template struct template template = {-1, -1, -1, "", "", ""};
+	auto_template struct template template = TEMPLATE_NONE;
 	auto_buf struct buf content = {0};
 	struct err err = {0};
 
@@ -114,7 +115,7 @@ static void test_good(void **state)
 
 static ino_t initramfs_inode(struct world *world)
 {
-	auto_template struct template template = {-1, -1, -1, "", "", ""};
+	auto_template struct template template = TEMPLATE_NONE;
 	struct stat info;
 
 	assert_int_equal(template_open(&world->paths, "base", &template, NULL), 0);
@@ -166,7 +167,7 @@ static void test_file_damaged(void **state)
 {
 	struct world *world = *state;
 
-	for (unsigned int i = 0; i < MANIFEST_FILES; i++) {
+	for (unsigned int i = 0; i < MANIFEST_BASE_FILES; i++) {
 		const char *name = manifest_file_name(i);
 		int fd;
 
@@ -230,6 +231,69 @@ static void test_verify_reads_everything(void **state)
 	assert_non_null(strstr(err.text, "base.img"));
 }
 
+/* A layer over the base, as it is built: locked, filled, put in place. */
+static int make_layer(struct world *world, char fill, const char *base_id, struct err *err)
+{
+	auto_layer struct layer layer = LAYER_NONE;
+	char content[PART_BYTES];
+	int r = layer_open(&world->paths, "agent", &layer, err);
+
+	r = r < 0 ? r : layer_lock(&layer, err);
+	r = r < 0 ? r : layer_begin(&layer, err);
+	if (r < 0)
+		return r;
+	memset(content, fill, sizeof(content));
+	if (fill != '?')
+		memcpy(content + 1024 + 56, "\x53\xef", 2);
+	assert_int_equal(fd_write_all(layer.image, slice_of(content, sizeof(content))), 0);
+	return layer_publish(&layer, base_id, "recipe", err);
+}
+
+static void test_layer(void **state)
+{
+	struct world *world = *state;
+	auto_template struct template base = TEMPLATE_NONE;
+	auto_template struct template first = TEMPLATE_NONE;
+	auto_template struct template second = TEMPLATE_NONE;
+	struct err err = {0};
+	char path[128];
+
+	assert_int_equal(template_open(&world->paths, "base", &base, NULL), 0);
+	assert_int_equal(base.layer, -1);
+	assert_int_equal(make_layer(world, 'a', base.id, &err), 0);
+	assert_int_equal(template_open(&world->paths, "agent", &first, &err), 0);
+	assert_true(first.layer >= 0);
+	assert_string_equal(first.recipe, "recipe");
+	assert_string_equal(first.initramfs_id, base.initramfs_id);
+	assert_string_equal(first.kernel_version, base.kernel_version);
+	assert_string_not_equal(first.id, base.id);
+	assert_int_equal(template_verify(&world->paths, "agent", &err), 0);
+
+	assert_int_equal(make_layer(world, 'b', base.id, &err), 0);
+	assert_int_equal(template_open(&world->paths, "agent", &second, &err), 0);
+	assert_string_not_equal(first.id, second.id);
+	snprintf(path, sizeof(path), "%s/data/templates", world->root);
+	/* The two, and the lock of the one. */
+	assert_int_equal(count_entries(path), 3);
+}
+
+static void test_layer_of_no_use(void **state)
+{
+	struct world *world = *state;
+	auto_template struct template base = TEMPLATE_NONE;
+	struct template template;
+	struct err err = {0};
+
+	assert_int_equal(template_open(&world->paths, "base", &base, NULL), 0);
+	assert_int_equal(make_layer(world, '?', base.id, &err), -EIO);
+	assert_int_equal(template_open(&world->paths, "agent", &template, &err), -ENOENT);
+	assert_int_equal(make_layer(world, 'a', "0123456789abcdef0123456789abcdef", &err), 0);
+	assert_int_equal(template_open(&world->paths, "agent", &template, &err), -ESTALE);
+	assert_int_equal(make_layer(world, 'a', base.id, &err), 0);
+	assert_int_equal(unlinkat(world->dir_fd, "kernel", 0), 0);
+	assert_int_equal(template_open(&world->paths, "agent", &template, &err), -ESTALE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +303,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_file_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_manifest_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify_reads_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_layer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_layer_of_no_use, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,77 @@
+#!/bin/bash
+# The real Codex from npm works in a sandbox: it is installed into a template, talks to a model service through the proxy, over a
+# WebSocket and without one, edits a file of the workspace by a tool call, and finishes.
+. "$(dirname "$0")/../lib/scenario.sh"
+home_own
+agents=$(realpath "$lib/../../agents")
+
+# What installing reaches may lie in a network that the policy keeps sandboxes from: this machine's word is asked for here.
+addresses=$(awk '$1 == "install-hosts" { for (i = 2; i <= NF; i++) print $i }' "$agents/codex" |
+	xargs -n 1 getent ahosts | awk '{ print $1 }' | sort -u)
+[ -n "$addresses" ] || { echo "1..0 # SKIP no package registry can be found from here"; exit 0; }
+# shellcheck disable=SC2086 # addresses have no blanks
+"$SBX" policy allow network $addresses >/dev/null
+
+# The host trusts one more authority, so the guest does too.
+mkdir "$scratch/ca"
+(
+	cd "$scratch/ca" || exit
+	new_key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+	# shellcheck disable=SC2086
+	openssl req -x509 $new_key -days 2 -subj '/CN=test authority' -keyout ca.key -out ca.pem
+	# shellcheck disable=SC2086
+	openssl req -new $new_key -subj '/CN=model' -keyout leaf.key -out leaf.csr
+	openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+		-extfile <(echo subjectAltName=DNS:api.openai.com,DNS:chatgpt.com) -out leaf.pem
+	cat leaf.pem leaf.key >server.pem
+	cat "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ca.pem >store.pem
+) >/dev/null 2>&1
+export SSL_CERT_FILE=$scratch/ca/store.pem
+
+# A model server, and the names of the real one sent to it: serve RECORD OPTIONS...
+serve() {
+	local record=$1
+	shift
+	exec {answers}< <(exec "$lib/model-server" --certificate "$scratch/ca/server.pem" --record "$record" "$@" 2>"$scratch/server.err")
+	server=$!
+	read -r -t 20 -u "$answers" _ port
+	"$SBX" settings set network.resolve "api.openai.com:443=127.0.0.1:$port,chatgpt.com:443=127.0.0.1:$port"
+}
+trap 'kill ${server:-} 2>/dev/null; finish' EXIT
+
+# One session: codex RECORD. It has a key that is none.
+codex() {
+	rm -f edited.txt
+	"$SBX" run codex --name coder -e OPENAI_API_KEY=sk-placeholder -- exec --skip-git-repo-check 'Edit the file.' \
+		</dev/null >"$scratch/codex.out" 2>"$scratch/codex.err"
+	status=$?
+	[ $status -eq 0 ] || { say "codex: $(tail -n 20 "$scratch/codex.err")"; say "server: $(cat "$scratch/server.err")"; }
+}
+
+# What a request with that way of talking had as its credential: credential RECORD WAY
+credential() {
+	python3 -c '
+import json, sys
+print(*sorted({entry["authorization"] for entry in map(json.loads, open(sys.argv[1])) if entry["transport"] == sys.argv[2]}))
+' "$1" "$2"
+}
+
+serve "$scratch/websocket"
+codex
+is "Codex finishes" $status 0
+is "... and has edited the workspace" "$(cat edited.txt)" "edited by the model"
+is "... over a WebSocket, with the key that it has" "$(credential "$scratch/websocket" websocket)" "Bearer sk-placeholder"
+is "... and nothing else" "$(credential "$scratch/websocket" sse)" ""
+kill $server
+
+serve "$scratch/events" --no-websocket
+codex
+is "Codex finishes where no WebSocket is to be had, and the name goes elsewhere while the sandbox runs" $status 0
+is "... and has edited the workspace" "$(cat edited.txt)" "edited by the model"
+is "... by events" "$(credential "$scratch/events" sse)" "Bearer sk-placeholder"
+
+"$SBX" policy deny network api.openai.com >/dev/null
+"$SBX" run codex --name coder -- --version >/dev/null 2>"$scratch/err"
+like "What the policy denies to Codex is said when it starts" "$(cat "$scratch/err")" \
+	"'codex' needs api.openai.com, which the rule 'deny api.openai.com' denies"
+done_testing
