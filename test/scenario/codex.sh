@@ -1,8 +1,12 @@
 #!/bin/bash
 # The real Codex from npm works in a sandbox: it is installed into a template, talks to a model service through the proxy, over a
-# WebSocket and without one, edits a file of the workspace by a tool call, and finishes.
+# WebSocket and without one, edits a file of the workspace by a tool call, and finishes. The service gets the true key, which the
+# sandbox never has.
 . "$(dirname "$0")/../lib/scenario.sh"
 home_own
+export DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent
+unset OPENAI_API_KEY CODEX_API_KEY
+key=sk-canary-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
 agents=$(realpath "$lib/../../agents")
 
 # What installing reaches may lie in a network that the policy keeps sandboxes from: this machine's word is asked for here.
@@ -39,10 +43,10 @@ serve() {
 }
 trap 'kill ${server:-} 2>/dev/null; finish' EXIT
 
-# One session: codex RECORD. It has a key that is none.
+# One session.
 codex() {
 	rm -f edited.txt
-	"$SBX" run codex --name coder -e OPENAI_API_KEY=sk-placeholder -- exec --skip-git-repo-check 'Edit the file.' \
+	"$SBX" run codex --name coder -- exec --skip-git-repo-check 'Edit the file.' \
 		</dev/null >"$scratch/codex.out" 2>"$scratch/codex.err"
 	status=$?
 	[ $status -eq 0 ] || { say "codex: $(tail -n 20 "$scratch/codex.err")"; say "server: $(cat "$scratch/server.err")"; }
@@ -56,11 +60,40 @@ print(*sorted({entry["authorization"] for entry in map(json.loads, open(sys.argv
 ' "$1" "$2"
 }
 
+# Files below a folder that hold the text in one of its forms, holes left out: holders FOLDER TEXT
+holders() {
+	python3 - "$1" "$2" <<'END'
+import base64, os, sys
+needle = sys.argv[2].encode()
+forms = [needle, needle.decode().encode("utf-16-le")]
+forms += [base64.b64encode(b"x" * shift + needle)[4:-4] for shift in range(3)]
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            continue
+        with open(path, "rb", 0) as file:
+            rest, at, end = b"", 0, os.fstat(file.fileno()).st_size
+            while at < end:
+                try:
+                    at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+                except OSError:
+                    break
+                file.seek(at)
+                data = rest + file.read(4 << 20)
+                if any(form in data for form in forms):
+                    print(path)
+                    break
+                at, rest = file.tell(), data[-200:]
+END
+}
+
+printf '%s\n' "$key" | "$SBX" secret set openai 2>/dev/null
 serve "$scratch/websocket"
 codex
 is "Codex finishes" $status 0
 is "... and has edited the workspace" "$(cat edited.txt)" "edited by the model"
-is "... over a WebSocket, with the key that it has" "$(credential "$scratch/websocket" websocket)" "Bearer sk-placeholder"
+is "... over a WebSocket, where the service got the true key" "$(credential "$scratch/websocket" websocket)" "Bearer $key"
 is "... and nothing else" "$(credential "$scratch/websocket" sse)" ""
 kill $server
 
@@ -68,7 +101,19 @@ serve "$scratch/events" --no-websocket
 codex
 is "Codex finishes where no WebSocket is to be had, and the name goes elsewhere while the sandbox runs" $status 0
 is "... and has edited the workspace" "$(cat edited.txt)" "edited by the model"
-is "... by events" "$(credential "$scratch/events" sse)" "Bearer sk-placeholder"
+is "... by events, with the true key" "$(credential "$scratch/events" sse)" "Bearer $key"
+like "The journal tells of credentials that were put in" "$(grep '"path":"/v1/responses"' "$SBX_HOME/data/sandboxes/coder/journal")" \
+	'"credential":"openai"'
+
+like "In the sandbox there is a placeholder" "$("$SBX" exec coder printenv OPENAI_API_KEY)" '^sk-proj-[A-Za-z0-9]{36}$'
+known=known-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+"$SBX" exec coder sh -c "printf '%s' '$known' >/dev/shm/known"
+"$SBX" stop coder
+folder=$SBX_HOME/data/sandboxes/coder
+like "What the sandbox has in its memory is found where that is saved" "$(holders "$folder" "$known")" '/saved/'
+is "Neither disk, saved memory, journal nor log holds the key" "$(holders "$folder" "$key")" ""
+is "... nor anything else that is kept, in the clear" "$(holders "$SBX_HOME/config" "$key"; holders "$SBX_HOME/run" "$key")" ""
+say "$(cd "$folder" && du -sh disk.img saved | tr '\n' ' ')was looked through"
 
 "$SBX" policy deny network api.openai.com >/dev/null
 "$SBX" run codex --name coder -- --version >/dev/null 2>"$scratch/err"
