@@ -2,6 +2,8 @@
 #include "policy/path.h"
 #include "policy/rule.h"
 
+#include <strings.h>
+
 enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN };
 
 /* A request with what is found out once for all rules. */
@@ -77,12 +79,14 @@ static bool fits_host(const struct policy_rule *rule, const struct host *host, s
 
 /* ---- methods and paths ---- */
 
-static bool has_method(const char *list, struct slice method)
+/* Methods are told apart by case (RFC 9110, 9.1), and some servers do not: a denial holds for all of them. */
+static bool has_method(const char *list, struct slice method, bool ignores_case)
 {
 	for (;;) {
 		size_t len = strcspn(list, ",");
 
-		if (len == method.len && memcmp(list, method.ptr, len) == 0)
+		if (len == method.len &&
+		    (ignores_case ? strncasecmp(list, method.ptr, len) : memcmp(list, method.ptr, len)) == 0)
 			return true;
 		if (list[len] == '\0')
 			return false;
@@ -102,7 +106,7 @@ static enum fit fits_inside(const struct policy_rule *rule, const struct questio
 		return is_deny ? FIT_YES : FIT_NO;
 	if (request->method.len == 0)
 		return FIT_UNKNOWN;
-	if (rule->methods && !has_method(rule->methods, request->method))
+	if (rule->methods && !has_method(rule->methods, request->method, is_deny))
 		return FIT_NO;
 	if (!rule->path)
 		return FIT_YES;

@@ -141,18 +141,21 @@ static bool is_deep(const char *pattern)
 
 /* As with wildcards for bytes: on a mismatch the last "**" takes one segment more; those before it need not
  * be tried again. */
-bool path_matches(const char *pattern, const char *path, bool ignores_case)
+bool path_matches(const char *pattern, const char *path, bool is_lenient)
 {
 	const char *after = NULL, *retry = NULL;
 	bool has_star = false;
 
 	pattern++, path++;
 	while (path) {
+		/* Servers that take "/a/" for "/a" are many. */
+		if (is_lenient && !pattern && *path == '\0')
+			return true;
 		if (is_deep(pattern)) {
 			has_star = true;
 			after = pattern = next(pattern, 2);
 			retry = path;
-		} else if (pattern && fits(pattern, segment(pattern), path, segment(path), ignores_case)) {
+		} else if (pattern && fits(pattern, segment(pattern), path, segment(path), is_lenient)) {
 			pattern = next(pattern, segment(pattern));
 			path = next(path, segment(path));
 		} else if (has_star && retry) {
@@ -165,5 +168,5 @@ bool path_matches(const char *pattern, const char *path, bool ignores_case)
 	}
 	while (is_deep(pattern))
 		pattern = next(pattern, 2);
-	return !pattern;
+	return !pattern || (is_lenient && *pattern == '\0');
 }

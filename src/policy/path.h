@@ -15,5 +15,6 @@ int path_canonical(struct slice path, char ret[PATH_TEXT_BYTES]);
  * number. */
 int path_pattern(struct slice pattern, char ret[PATH_TEXT_BYTES]);
 
-/* Whether a canonical path fits a canonical pattern. ignores_case: as a server might. */
-bool path_matches(const char *pattern, const char *path, bool ignores_case);
+/* Whether a canonical path fits a canonical pattern. is_lenient: or would for a server that ignores case, or
+ * a slash at the end. */
+bool path_matches(const char *pattern, const char *path, bool is_lenient);

@@ -218,6 +218,12 @@ static void test_methods_and_paths(void **state)
 		{carved, "a.b", POLICY_TLS, "POST", "/%61dmin/x", "deny", deny},
 		{carved, "a.b", POLICY_TLS, "POST", "/x/../admin", "deny", deny},
 		{carved, "a.b", POLICY_TLS, "POST", "*", "deny", deny},
+		{carved, "a.b", POLICY_TLS, "post", "/admin", "deny", deny},
+		{"allow a.b\ndeny a.b path=/x", "a.b", POLICY_TLS, "GET", "/x/", "deny", "deny a.b path=/x"},
+		{"allow a.b\ndeny a.b path=/x/", "a.b", POLICY_TLS, "GET", "/x", "deny", "deny a.b path=/x/"},
+		{"allow a.b\ndeny a.b path=/x/*", "a.b", POLICY_TLS, "GET", "/x/y/", "deny", "deny a.b path=/x/*"},
+		{"allow a.b\ndeny a.b path=/x/*", "a.b", POLICY_TLS, "GET", "/x/y/z", "allow", "allow a.b"},
+		{"allow a.b path=/x", "a.b", POLICY_TLS, "GET", "/x/", "deny", NULL},
 		{"allow-all\ndeny a.b method=POST", "a.b:22", POLICY_TCP, NULL, NULL, "deny",
 		 "deny a.b method=POST"},
 		/* a rule for all of it decides without looking in */
