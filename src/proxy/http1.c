@@ -54,6 +54,19 @@ static struct slice trim(struct slice text)
 	return text;
 }
 
+static char fold(char byte)
+{
+	return byte == '_' ? '-' : byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+bool http1_is_same_field(struct slice name, struct slice other)
+{
+	for (size_t i = 0; name.len == other.len && i < name.len; i++)
+		if (fold(name.ptr[i]) != fold(other.ptr[i]))
+			return false;
+	return name.len == other.len;
+}
+
 bool slice_is_caseless(struct slice slice, const char *text)
 {
 	return slice.len == strlen(text) && strncasecmp(slice.ptr, text, slice.len) == 0;

@@ -36,6 +36,10 @@ bool http1_has_token(const struct http1_head *head, const char *name, const char
 
 bool slice_is_caseless(struct slice slice, const char *text);
 
+/* Whether two names of fields, in any case, are one for servers that hand fields on as variables: '-' and '_'
+ * are. */
+bool http1_is_same_field(struct slice name, struct slice other);
+
 /* ---- bodies ---- */
 
 enum http1_body { HTTP1_NO_BODY, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE };

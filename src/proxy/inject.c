@@ -16,6 +16,7 @@ void inject_done(struct inject *inject)
 static int read_bindings(struct inject *into)
 {
 	struct secret_reader reader = {.text = buf_slice(&into->text)};
+	struct secret_binding beyond;
 	struct err err;
 	int r = 0;
 
@@ -25,7 +26,10 @@ static int read_bindings(struct inject *into)
 	while (into->count < SECRET_BINDINGS_MAX &&
 	       (r = secret_next(&reader, &into->bindings[into->count], &err)) > 0)
 		into->count++;
-	return into->count == SECRET_BINDINGS_MAX && r > 0 ? -E2BIG : r;
+	/* That there is an end is what the reader says last. */
+	if (r > 0)
+		r = secret_next(&reader, &beyond, &err) > 0 ? -E2BIG : 0;
+	return r;
 }
 
 int inject_set(struct inject *inject, struct slice text)
@@ -227,11 +231,6 @@ static const struct secret_binding *choose(const struct inject *inject, const st
 	return chosen;
 }
 
-static bool is_name(struct slice name, struct slice other)
-{
-	return name.len == other.len && strncasecmp(name.ptr, other.ptr, name.len) == 0;
-}
-
 /* Fields by which servers are told who it is: the usual ones, and all that any service has. */
 static bool is_credential(const struct inject *inject, struct slice name)
 {
@@ -241,11 +240,11 @@ static bool is_credential(const struct inject *inject, struct slice name)
 	};
 
 	for (size_t i = 0; i < array_len(names); i++)
-		if (slice_is_caseless(name, names[i]))
+		if (http1_is_same_field(name, slice_text(names[i])))
 			return true;
 	for (size_t i = 0; i < inject->count; i++)
 		for (size_t k = 0; k < inject->bindings[i].n_hosts; k++)
-			if (is_name(name, inject->bindings[i].hosts[k].header))
+			if (http1_is_same_field(name, inject->bindings[i].hosts[k].header))
 				return true;
 	return false;
 }

@@ -2,29 +2,13 @@
 
 #include "base/mem.h"
 
-/* Servers that hand fields on as variables make '-' and '_' the same. */
-static bool is_same_field(struct slice name, const char *text)
-{
-	if (name.len != strlen(text))
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char byte = name.ptr[i];
-
-		if (byte >= 'A' && byte <= 'Z')
-			byte = (char)(byte - 'A' + 'a');
-		if ((byte == '_' ? '-' : byte) != text[i])
-			return false;
-	}
-	return true;
-}
-
 static bool is_override(struct slice name)
 {
 	static const char *const names[] = {"x-http-method-override", "x-http-method", "x-method-override",
 					    "http-method-override"};
 
 	for (size_t i = 0; i < array_len(names); i++)
-		if (is_same_field(name, names[i]))
+		if (http1_is_same_field(name, slice_text(names[i])))
 			return true;
 	return false;
 }

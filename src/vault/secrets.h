@@ -17,8 +17,8 @@ struct secrets *secrets_new(void);
 void secrets_free(struct secrets *secrets);
 
 /*
- * Applies all bindings of the text, or none: -EINVAL with a sentence that holds no value. What it does not
- * name stays as it is.
+ * Applies all bindings of the text. -EINVAL with a sentence that holds no value, and nothing is applied;
+ * -E2BIG or -ENOMEM, and the first of them are. What it does not name stays as it is.
  */
 int secrets_update(struct secrets *secrets, unsigned feed, struct slice text, struct err *err);
 

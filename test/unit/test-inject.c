@@ -33,6 +33,8 @@ static const struct row rows[] = {
 	{"api.openai.com", "GET / HTTP/1.1\r\nAuthorization: Bearer " OURS "\r\n", "openai", "", NULL, false},
 	{"api.openai.com", "GET / HTTP/1.1\r\nauthorization: Bearer sk-theirs\r\n", "openai", "", NULL, true},
 	{"api.openai.com", "GET / HTTP/1.1\r\nX-API-Key: theirs\r\nB: c\r\n", "openai", "B ", NULL, true},
+	{"api.openai.com", "GET / HTTP/1.1\r\nX_Api_Key: theirs\r\nx_other: theirs\r\n", "openai", "", NULL,
+	 true},
 	{"api.openai.com", "GET / HTTP/1.1\r\nX-Other: other-0123456789abcdef\r\n", "other", "", NULL, false},
 	{"api.openai.com", "GET / HTTP/1.1\r\nX-Other: theirs\r\n", "openai", "", NULL, true},
 	{"api.openai.com", "GET /?key=1&API_KEY=2 HTTP/1.1\r\n", "openai", "", "/?key=1", true},
@@ -107,6 +109,23 @@ static void test_bound(void **state)
 	inject_done(&inject);
 }
 
+static void test_many(void **state)
+{
+	struct inject inject = {0};
+	auto_buf struct buf text = {0};
+
+	(void)state;
+	for (int i = 0; i <= SECRET_BINDINGS_MAX; i++) {
+		assert_int_equal(inject_set(&inject, buf_slice(&text)), 0);
+		assert_int_equal(inject.count, i);
+		buf_printf(&text, "service s%d\nheader X: %%s\nhost a.test\nplaceholder 0123456789-%04d\n", i,
+			   i);
+	}
+	assert_int_equal(inject_set(&inject, buf_slice(&text)), -E2BIG);
+	assert_int_equal(inject.count, SECRET_BINDINGS_MAX);
+	inject_done(&inject);
+}
+
 /* However it is cut into pieces. */
 static void test_bodies(void **state)
 {
@@ -137,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_bodies),
 	};
 
