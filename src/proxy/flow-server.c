@@ -367,8 +367,6 @@ int flow_end_body(struct flow *flow)
 
 	if (flow->trunk && !flow->server_stream)
 		return -EPIPE;
-	if (flow->trunk && flow->request_trailers.len > 0)
-		return h2_trail(flow->server_stream, buf_slice(&flow->request_trailers));
 	if (flow->trunk) {
 		h2_end(flow->server_stream);
 		return 0;

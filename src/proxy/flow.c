@@ -1,7 +1,6 @@
 #include "proxy/flow-parts.h"
 
 #include "proxy/denial.h"
-#include "proxy/http2-head.h"
 #include "proxy/opening.h"
 
 #include <stdlib.h>
@@ -108,7 +107,6 @@ static void done(struct tunnel *tunnel)
 	struct flow *flow = tunnel->data;
 
 	flow_leave_server(flow);
-	buf_done(&flow->request_trailers);
 	buf_done(&flow->trailers);
 	free(flow);
 	tunnel->data = NULL;
@@ -133,10 +131,6 @@ static void on_guest(struct tunnel *tunnel)
 {
 	struct flow *flow = tunnel->data;
 
-	/* They are there for this moment only. */
-	if (tunnel->is_stream && tunnel->guest_ended && tunnel->stream && h2_head(tunnel->stream).len > 0 &&
-	    flow->request_trailers.len == 0)
-		(void)http2_write_trailers(&flow->request_trailers, h2_head(tunnel->stream));
 	switch (flow->state) {
 	case FLOW_READS_HEAD:
 		flow_read_head(flow);

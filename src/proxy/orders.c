@@ -195,6 +195,19 @@ static int set_secrets(struct proxy *proxy, struct slice text)
 	return r;
 }
 
+/* A connection to where a name went before is of another server than the person means now. */
+static int set_redirects(struct proxy *proxy, struct buf *text)
+{
+	int r = redirects_parse(buf_slice(text), &proxy->redirects, NULL);
+
+	if (r < 0 || slice_is(buf_slice(text), buf_text(&proxy->redirects_text)))
+		return r;
+	buf_clear(&proxy->redirects_text);
+	r = buf_append(&proxy->redirects_text, buf_slice(text));
+	tunnels_close(proxy, "where names go has changed");
+	return r;
+}
+
 static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 {
 	size_t limit = SETTING_MAX_BYTES;
@@ -214,7 +227,7 @@ static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 	if (kind == CHAN_PROXY_STORE)
 		return tls_settings_trust(proxy->tls, buf_slice(&text));
 	if (kind == CHAN_PROXY_REDIRECT)
-		return redirects_parse(buf_slice(&text), &proxy->redirects, NULL);
+		return set_redirects(proxy, &text);
 	return kind == CHAN_PROXY_RESOLVER ? resolver_configure(proxy->resolver, buf_slice(&text))
 					   : upstream_parse(buf_slice(&text), &proxy->upstream);
 }

@@ -17,6 +17,7 @@ struct proxy {
 	struct upstream upstream;
 	struct inject inject;
 	struct redirects redirects;
+	struct buf redirects_text;
 	struct resolver *resolver;
 	struct journal *journal;
 	struct tls_settings *tls;

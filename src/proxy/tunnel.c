@@ -356,6 +356,15 @@ void tunnel_close(struct tunnel *tunnel)
 	uv_close((uv_handle_t *)&tunnel->timer, free_tunnel);
 }
 
+void tunnels_close(struct proxy *proxy, const char *why)
+{
+	while (proxy->tunnels) {
+		if (!proxy->tunnels->record.reason)
+			proxy->tunnels->record.reason = why;
+		tunnel_close(proxy->tunnels);
+	}
+}
+
 /* ---- the last answer ---- */
 
 /* What the client still sends is taken and dropped, so that it can send to the end and then read. */

@@ -74,6 +74,9 @@ void tunnel_close(struct tunnel *tunnel);
 /* Asks the policy anew for everything that lives. */
 void tunnels_judge(struct proxy *proxy);
 
+/* All of them; why is a literal. */
+void tunnels_close(struct proxy *proxy, const char *why);
+
 /* ---- for stages ---- */
 
 void tunnel_set_stage(struct tunnel *tunnel, const struct tunnel_stage *stage, void *data);

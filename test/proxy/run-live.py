@@ -509,13 +509,20 @@ def name_goes_elsewhere():
             proxy.guest.write(stream, f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             assert proxy.guest.finish(stream) and wanted in stream.data, (name, stream.data)
         assert dns.asked == [], dns.asked
+        kept = proxy.guest.open(b"a.test:80")
+        proxy.guest.write(kept, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        assert proxy.guest.wait(lambda: b"204" in kept.data)
+        proxy.tell("PROXY_REDIRECT", elsewhere)
+        proxy.set_policy(rules)
+        assert not kept.ended and not kept.reset, "what has not changed ends nothing"
         proxy.tell("PROXY_REDIRECT", "nonsense")
         proxy.tell("PROXY_REDIRECT", "")
         proxy.set_policy(rules)
+        assert proxy.guest.finish(kept), "a connection to where the name went before lives on"
         stream = proxy.guest.open(b"a.test:80")
         proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
         assert proxy.guest.finish(stream) and b"502" in stream.data, stream.data
-        assert [note["decision"] for note in proxy.notes(3)][:2] == ["allow", "deny"]
+        assert [note["decision"] for note in proxy.notes(4)][:2] == ["allow", "deny"]
 
 
 def pseudo_header_injection():
