@@ -135,12 +135,11 @@ static void on_answer(uv_poll_t *poll, int status, int events)
 	size_t used = 0;
 	enum parsed parsed;
 
-	(void)events;
 	if (count < 0 && errno == EAGAIN)
 		return;
 	attempt->dial->why = "the host's HTTP proxy did not make the connection";
 	parsed = count > 0 ? http1_parse_response(slice_of(bytes, (size_t)count), &head, &used) : PARSED_BAD;
-	if (parsed == PARSED_MORE && (size_t)count < sizeof(bytes)) {
+	if (parsed == PARSED_MORE && (size_t)count < sizeof(bytes) && !(events & UV_DISCONNECT)) {
 		/* Taken off, it would not be looked at again; left, the loop would spin: wait for what is
 		 * new. */
 		int low = (int)count + 1;
@@ -168,7 +167,7 @@ static void ask_proxy(struct attempt *attempt)
 		return;
 	}
 	attempt->dial->asking = attempt;
-	uv_poll_start(&attempt->poll, UV_READABLE, on_answer);
+	uv_poll_start(&attempt->poll, UV_READABLE | UV_DISCONNECT, on_answer);
 }
 
 /* ---- addresses ---- */

@@ -132,6 +132,16 @@ static bool judge_request(struct flow *flow, const struct http1_head *head)
 	return true;
 }
 
+/* An address is told of with the host that it was found for. */
+static void set_host(struct flow *flow, const struct target *target)
+{
+	struct tunnel *tunnel = flow->tunnel;
+
+	tunnel_set_host(tunnel, &target->name, target->port);
+	if (tunnel->port != flow->out_port || strcmp(tunnel->host.text, flow->out_host.text) != 0)
+		tunnel->record.address[0] = '\0';
+}
+
 static void take_head(struct flow *flow, struct http1_head *head, size_t used)
 {
 	struct tunnel *tunnel = flow->tunnel;
@@ -142,7 +152,7 @@ static void take_head(struct flow *flow, struct http1_head *head, size_t used)
 	remember(flow, head);
 	why = target_parse(head, flow->is_proxy ? NULL : &tunnel->name, tunnel->port, &target, &status);
 	if (!why && flow->is_proxy)
-		tunnel_set_host(tunnel, &target.name, target.port);
+		set_host(flow, &target);
 	record_set(&tunnel->record.method, head->method);
 	if (why) {
 		refuse(flow, status, why);

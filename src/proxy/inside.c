@@ -48,9 +48,23 @@ static void on_guest(struct tunnel *tunnel)
 	done(tunnel);
 }
 
+/* What was to be told of each request is told of the connection that came to none. */
+static void fail(struct tunnel *tunnel, const char *reason)
+{
+	tunnel->is_recording = true;
+	if (!tunnel->record.reason)
+		tunnel->record.reason = reason;
+}
+
+static void on_time(struct tunnel *tunnel)
+{
+	fail(tunnel, "the TLS handshake did not come to its end");
+	tunnel_close(tunnel);
+}
+
 static const struct tunnel_stage stage = {.on_guest = on_guest,
 					  .on_room = ignore,
-					  .on_time = tunnel_close,
+					  .on_time = on_time,
 					  .on_revoked = tunnel_close,
 					  .done = let_go};
 
@@ -62,11 +76,10 @@ static void on_leaf(struct leaf_wait *wait, const struct leaf *leaf)
 
 	if (!leaf || tls_accept(tunnel->proxy->tls, leaf->certificate, leaf->key, inside->protocols,
 				inside->prefers_http1, &tls) < 0) {
-		if (!tunnel->record.reason)
-			tunnel->record.reason = "there is no certificate to show to the client";
+		fail(tunnel, "there is no certificate to show to the client");
 		tunnel_close(tunnel);
 	} else if (tunnel_open_tls(tunnel, tls) < 0) {
-		tunnel->record.reason = tls_why(tls);
+		fail(tunnel, tls_why(tls));
 		tunnel_leave(tunnel, slice_of("", 0));
 	} else {
 		on_guest(tunnel);

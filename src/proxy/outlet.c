@@ -8,6 +8,7 @@ enum {
 	KEPT_BYTES = 4096,          /* what an empty buffer may go on holding */
 	WRITE_MAX_BYTES = 64 << 10, /* put into TLS before the socket has taken what was before */
 	HANDSHAKE_READ_BYTES = 16 << 10,
+	WAITING_MAX_BYTES = 1 << 20,
 	SEALED_READ_MAX_BYTES = 48 << 10, /* the allocator tidies up after larger ones */
 };
 
@@ -104,6 +105,9 @@ static int send_sealed(struct outlet *outlet)
 	int r = outlet->waiting.len > 0 ? -EAGAIN : write_some(outlet, &bytes);
 
 	r = r == -EAGAIN ? 0 : r;
+	/* The library answers by itself, and who asks need not read. */
+	if (outlet->waiting.len > WAITING_MAX_BYTES)
+		r = -ENOBUFS;
 	if (r == 0 && bytes.len > 0)
 		r = buf_append(&outlet->waiting, bytes);
 	tls_sent(outlet->tls);

@@ -12,6 +12,7 @@ enum {
 	STATUS_BUSY = 503,
 	QUEUE_SMALL_BYTES = 16 << 10, /* of one tunnel while all together have too much */
 	STREAMS_MANY = 500,           /* inside TLS: each has a queue of its own before its tunnel's */
+	STREAMS_MAX = 1000,           /* and a quarter of a megabyte on its way in */
 	LEAVE_MS = 30000,
 	IN_KEPT_BYTES = 4096, /* what an empty buffer may go on holding */
 };
@@ -48,9 +49,22 @@ static int take_sealed(struct tunnel *tunnel, struct slice data)
 	return r;
 }
 
-/* What the client is told last is why (an alert). */
+/* The library answers by itself: a client that never lets go of its answers asks for no end of them. */
+static bool is_flooded(const struct tunnel *tunnel)
+{
+	return tunnel->stream && h2_queued(tunnel->stream) > 2 * TUNNEL_QUEUE_MAX_BYTES;
+}
+
+static const struct tunnel_stage leaving;
+static void drop(struct tunnel *tunnel);
+
+/* What the client is told last is why (an alert). What it sends behind that is not looked at. */
 static void break_tls(struct tunnel *tunnel)
 {
+	if (tunnel->stage == &leaving) {
+		drop(tunnel);
+		return;
+	}
 	if (!tunnel->record.reason)
 		tunnel->record.reason = tls_why(tunnel->tls);
 	tunnel->is_recording = true;
@@ -64,6 +78,8 @@ static void on_data(struct handler *handler, struct h2_stream *stream, struct sl
 	(void)stream;
 	if (tunnel->tls && take_sealed(tunnel, data) < 0)
 		break_tls(tunnel);
+	else if (tunnel->tls && is_flooded(tunnel))
+		tunnel_close(tunnel);
 	else if (!tunnel->tls && buf_append(&tunnel->in, data) < 0)
 		tunnel_close(tunnel);
 	else
@@ -436,7 +452,8 @@ static struct tunnel *make_tunnel(struct proxy *proxy, struct h2_stream *stream)
 int tunnel_new_inner(const struct tunnel *outer, struct h2_stream *stream, struct tunnel **ret)
 {
 	struct proxy *proxy = outer->proxy;
-	struct tunnel *tunnel = proxy->n_tunnels < TUNNELS_MAX ? make_tunnel(proxy, stream) : NULL;
+	bool has_room = proxy->n_tunnels < TUNNELS_MAX && proxy->n_streams < STREAMS_MAX;
+	struct tunnel *tunnel = has_room ? make_tunnel(proxy, stream) : NULL;
 
 	if (!tunnel)
 		return -EBUSY;
