@@ -136,7 +136,7 @@ static int open_sandbox(struct install *install, const char *name, struct err *e
 	r = r < 0 ? r : create_wish(install->paths, &options, NULL, 0, &wish, err);
 	r = r < 0 ? r : create_sandbox(install->paths, "shell", &options, &wish, &install->sandbox, err);
 	r = r < 0 ? r : write_rules(install, err);
-	return r < 0 ? r : start_sandbox(install->paths, &install->sandbox, err);
+	return r < 0 ? r : start_without_secrets(install->paths, &install->sandbox, err);
 }
 
 /* ---- what runs in it ---- */

@@ -69,7 +69,8 @@ static int find_memory(const struct paths *paths, const char *name)
 	return client_find_memory(paths, saved.base);
 }
 
-int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
+/* 1 where it has been started, 0 where it runs already. */
+static int start(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
 	auto_template struct template template = TEMPLATE_NONE;
 	auto_shares struct shares_files shares = SHARES_NO_FILES;
@@ -90,9 +91,23 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 		&(struct supervise){
 			.name = sandbox->name, .template = &template, .memory = memory, .shares = shares.fds},
 		err);
-	if (r == 0)
+	return r < 0 ? r : 1;
+}
+
+int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
+{
+	int r = start(paths, sandbox, err);
+
+	if (r > 0)
 		secret_give(paths, sandbox->name);
-	return r;
+	return r < 0 ? r : 0;
+}
+
+int start_without_secrets(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
+{
+	int r = start(paths, sandbox, err);
+
+	return r < 0 ? r : 0;
 }
 
 /* The process at the other end of the socket, held by a descriptor so that no other can be meant. */

@@ -13,6 +13,9 @@ int start_is_running(const struct paths *paths, const char *name, struct err *er
  */
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
 
+/* The same for what is not the person's own work: it gets no credential. */
+int start_without_secrets(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
+
 /* Suspends it, or shuts it down, and waits for it. Not running is fine. */
 int start_stop(const struct paths *paths, const char *name, bool is_cold, struct err *err);
 
