@@ -46,10 +46,11 @@ static int remove_one(const struct paths *paths, const char *name, struct err *e
 	if (dir < 0)
 		return dir;
 	r = start_kill(paths, name, err);
-	r = r < 0 ? r : sandbox_remove(paths, SHELF_SANDBOXES, name, err);
-	if (r == 0)
-		secret_forget_sandbox(paths, name);
-	return r;
+	if (r < 0)
+		return r;
+	/* First: what is left of the secrets would be the next one's of that name. */
+	secret_forget_sandbox(paths, name);
+	return sandbox_remove(paths, SHELF_SANDBOXES, name, err);
 }
 
 /* Before anything is asked or removed. */

@@ -164,7 +164,10 @@ static int remove_after(struct run *run, struct err *err)
 {
 	int r = start_kill(&run->paths, run->sandbox.name, err);
 
-	return r < 0 ? r : sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, err);
+	if (r < 0)
+		return r;
+	secret_forget_sandbox(&run->paths, run->sandbox.name);
+	return sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, err);
 }
 
 static int go(struct run *run, int *ret_status, struct err *err)
