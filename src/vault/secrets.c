@@ -105,12 +105,11 @@ static int apply(struct secrets *secrets, unsigned feed, const struct secret_bin
 
 	if ((entry && feed < entry->feed) || (binding->state == SECRET_KEEP && !has_value))
 		return 0;
-	if (!entry && binding->state == SECRET_FORGET)
-		return 0;
+	/* What is forgotten before it has come stays forgotten when an older feed brings it. */
 	if (!entry)
 		entry = add(secrets, binding->service);
 	if (!entry)
-		return -E2BIG;
+		return binding->state == SECRET_FORGET ? 0 : -E2BIG;
 	entry->feed = feed;
 	if (binding->state == SECRET_FORGET) {
 		drop_value(entry);

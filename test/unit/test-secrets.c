@@ -88,6 +88,16 @@ static void test_the_last_word_counts(void **state)
 	revealed(secrets, "openai", "api.openai.com", 0, "Bearer five");
 }
 
+/* A start's feed may be a minute on its way. */
+static void test_forgotten_before_it_comes(void **state)
+{
+	struct secrets *secrets = *state;
+
+	update(secrets, 2, "service openai\nforget\n", 0);
+	update(secrets, 1, OPENAI "value late\n", 0);
+	revealed(secrets, "openai", "api.openai.com", -ENOENT, "");
+}
+
 static void test_keep(void **state)
 {
 	struct secrets *secrets = *state;
@@ -157,6 +167,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reveal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_whole_or_not_at_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_last_word_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forgotten_before_it_comes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_feed, setup, teardown),
