@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +91,12 @@ int locker_open(const struct paths *paths, bool for_writing, struct locker *ret,
 	if (text.len < HEAD_BYTES + crypto_secretbox_MACBYTES ||
 	    memcmp(buf_text(&text), magic, MAGIC_BYTES) != 0)
 		return err_set(err, -EBADMSG, "'%s/%s' is no file of secrets", paths->data, file_name);
-	return decrypt(ret, buf_slice(&text), err);
+	r = decrypt(ret, buf_slice(&text), err);
+	if (r != -ENOKEY || !for_writing || ret->key.kind != LOCKER_KERNEL)
+		return r;
+	/* Nobody can read it any more. */
+	log_line("the key of the file of secrets was gone: what it held has to be set again");
+	return locker_key_make(&ret->key, err);
 }
 
 static bool find(const struct locker *locker, const char *name, struct slice *ret_line)

@@ -172,6 +172,17 @@ rm -f "$SBX_HOME"/run/*.sock
 is "what is for a sandbox alone goes with it" "$(listed | grep groq)" "groq all file"
 is "nothing of it is in what was said or written" "$(grep -rlF "$canary" "$SBX_HOME" "$scratch/out" "$scratch/err")" ""
 
+# Without a passphrase the kernel has the key; a host without keyrings refuses, in one sentence.
+without() { env -u SBX_PASSPHRASE_FILE SBX_HOME="$SBX_HOME/kernel" "$@"; }
+if echo one | without "$SBX" secret set openai >"$scratch/out" 2>&1; then
+	without python3 "$lib/forget-key.py" "$SBX_HOME/kernel/data/secrets"
+	echo two | without "$SBX" secret set openai >"$scratch/out" 2>&1
+	is "after a restart, which takes the key, secrets can be set again" $? 0
+	like "... and it is said that the others are lost" "$(cat "$scratch/out")" "has to be set again"
+else
+	like "without a keyring there is a sentence" "$(cat "$scratch/out")" "no kernel keyring"
+fi
+
 for verb in set set-custom import ls rm; do
 	like "sbx secret $verb --help explains itself" "$("$SBX" secret $verb --help)" "^Usage: sbx secret $verb"
 done
