@@ -118,7 +118,13 @@ static bool find_in_environment(struct feeder *feeder, const struct service *ser
 	return false;
 }
 
-static void renew_later(struct feeder *feeder, const struct service *service, const struct index_entry *entry)
+static unsigned retry_s(unsigned interval_s)
+{
+	return interval_s < RETRY_S ? interval_s : RETRY_S;
+}
+
+static void renew_later(struct feeder *feeder, const struct service *service, const struct index_entry *entry,
+			unsigned after_s)
 {
 	int64_t now = now_s();
 
@@ -128,7 +134,7 @@ static void renew_later(struct feeder *feeder, const struct service *service, co
 	feeder->renewals[feeder->n_renewals++] =
 		(struct renewal){.service = service,
 				 .entry = entry,
-				 .due_s = now + entry->refresh_s,
+				 .due_s = now + after_s,
 				 .ends_s = now + (int64_t)entry->refresh_s * LIFE_REFRESHES};
 }
 
@@ -138,9 +144,10 @@ static int tell(struct feeder *feeder, const struct service *service, const stru
 
 	if (find_value(feeder, entry, &err) < 0) {
 		log_line("secret '%s' cannot be used: %s", service->name, err.text);
+		renew_later(feeder, service, entry, retry_s(entry->refresh_s));
 		return say(feeder, service, SECRET_KEEP);
 	}
-	renew_later(feeder, service, entry);
+	renew_later(feeder, service, entry, entry->refresh_s);
 	return say(feeder, service, SECRET_VALUE);
 }
 
@@ -206,7 +213,7 @@ static int renew(struct feeder *feeder, struct renewal *renewal)
 		r = say(feeder, renewal->service, SECRET_VALUE);
 		return r < 0 ? r : say_end(feeder);
 	}
-	renewal->due_s = now + (interval_s < RETRY_S ? interval_s : RETRY_S);
+	renewal->due_s = now + retry_s(interval_s);
 	if (renewal->ends_s == 0 || now < renewal->ends_s) {
 		log_line("secret '%s' could not be renewed: %s", renewal->service->name, err.text);
 		return 0;
