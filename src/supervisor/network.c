@@ -48,7 +48,8 @@ static const char *find_store(void)
 					     "/etc/ssl/cert.pem"};
 	const char *named = getenv("SSL_CERT_FILE");
 
-	if (named && access(named, R_OK) == 0)
+	/* One that cannot be read is not replaced by another, which might trust more. */
+	if (named && *named)
 		return named;
 	for (size_t i = 0; i < array_len(places); i++)
 		if (access(places[i], R_OK) == 0)
