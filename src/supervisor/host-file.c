@@ -9,22 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-void host_file_find(struct host_file *file, const char *path, size_t max_bytes)
+static void set_path(struct host_file *file, const char *path)
 {
-	autofree char *found = realpath(path, NULL);
 	char *slash;
 
-	*file = (struct host_file){.max_bytes = max_bytes};
-	snprintf(file->path, sizeof(file->path), "%s", found ? found : path);
+	snprintf(file->path, sizeof(file->path), "%s", path);
 	snprintf(file->folder, sizeof(file->folder), "%s", file->path);
 	slash = strrchr(file->folder, '/');
 	if (slash)
 		slash[slash == file->folder ? 1 : 0] = '\0';
 }
 
+void host_file_find(struct host_file *file, const char *path, size_t max_bytes)
+{
+	autofree char *found = realpath(path, NULL);
+
+	*file = (struct host_file){.max_bytes = max_bytes};
+	set_path(file, found ? found : path);
+}
+
+void host_file_find_own(struct host_file *file, const char *path, size_t max_bytes)
+{
+	*file = (struct host_file){.max_bytes = max_bytes, .is_own = true};
+	set_path(file, path);
+}
+
 static int read_now(const struct host_file *file, struct buf *ret)
 {
-	autofd int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	autofd int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (file->is_own ? O_NOFOLLOW : 0));
 
 	return fd < 0 ? -errno : fd_read_all(fd, file->max_bytes, ret);
 }

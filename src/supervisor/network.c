@@ -82,10 +82,10 @@ int network_find(struct network *network, const struct place *place)
 	*network = (struct network){.place = place, .port = -1};
 	snprintf(policy, sizeof(policy), "%s/policy", place->paths.config);
 	host_file_find(&network->resolver, "/etc/resolv.conf", RESOLVER_MAX_BYTES);
-	host_file_find(&network->policy, policy, POLICY_MAX_BYTES);
-	host_file_find(&network->own_policy, own, POLICY_MAX_BYTES);
+	host_file_find_own(&network->policy, policy, POLICY_MAX_BYTES);
+	host_file_find_own(&network->own_policy, own, POLICY_MAX_BYTES);
 	snprintf(settings, sizeof(settings), "%s/" SETTINGS_FILE_NAME, place->paths.config);
-	host_file_find(&network->settings, settings, SETTINGS_MAX_BYTES);
+	host_file_find_own(&network->settings, settings, SETTINGS_MAX_BYTES);
 	host_file_find(&network->store, find_store(), STORE_MAX_BYTES);
 	return find_upstream(&network->upstream);
 }

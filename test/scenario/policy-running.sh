@@ -50,6 +50,9 @@ rmdir "$own"
 echo "allow localhost:$port" >"$own"
 check "... until it can be" within 5 answers '^200'
 mv "$global" "$scratch/global"
+ln -s "$scratch/global" "$global"
+check "the same for a link, which is not followed" within 5 answers '^403 nothing is allowed while'
+rm "$global"
 mkdir "$global"
 check "the same for the rules for all sandboxes" within 5 answers '^403 nothing is allowed while'
 rmdir "$global"
