@@ -52,6 +52,79 @@ write_settings() {
 	END
 }
 
+write_runc() {
+	cat >"$root/usr/local/sbin/runc" <<'END'
+#!/bin/sh
+# Stands before runc, for Docker: gives each container the certificates that this machine trusts. They lie in the
+# container's own /dev, so that no image gets a file for it, and the usual variables name them. Containers that are
+# run find them in the usual places as well, where there is a file and nothing else was mounted; in a build that
+# could not be replaced by the image's own packages. What cannot be done is left out: a container starts all the same.
+set -u
+real=/usr/sbin/runc
+trusted=/etc/ssl/certs/ca-certificates.crt
+inside=/dev/.sbx-certificates
+places='/etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/ssl/ca-bundle.pem /etc/pki/tls/certs/ca-bundle.crt
+	/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem'
+# shellcheck disable=SC2016 # of jq
+variables='def named: reduce ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+	as $name (.; if any(.[]; startswith($name + "=")) then . else . + [$name + "=" + $inside] end);'
+
+edit() { # edit FILE FILTER [PLACE...]
+	file=$1 filter=$2
+	shift 2
+	jq -c --arg inside "$inside" --arg trusted "$trusted" "$variables $filter" "$file" --args "$@" >"$file.sbx" 2>/dev/null &&
+		cat "$file.sbx" >"$file"
+	rm -f "$file.sbx"
+}
+
+change_container() {
+	config=$bundle/config.json
+	root=$(jq -r .root.path "$config") || return
+	case $root in
+	/*) ;;
+	*) root=$bundle/$root ;;
+	esac
+	set --
+	case $bundle in
+	*/buildkit/*) ;;
+	*) for place in $places; do
+		[ -f "$root$place" ] && [ ! -L "$root$place" ] && set -- "$@" "$place"
+	done ;;
+	esac
+	# shellcheck disable=SC2016 # of jq
+	edit "$config" 'def bind: {destination: ., type: "bind", source: $trusted, options: ["rbind", "ro"]};
+		if any(.mounts[]; .destination == "/dev" and .type == "tmpfs") then
+			[.mounts[].destination | select(. != "/")] as $taken
+			| .process.env = (.process.env // [] | named)
+			| .mounts += [($inside, ($ARGS.positional[] | select(. as $place | any($taken[]; . as $taken
+				| $place == $taken or ($place | startswith($taken + "/"))) | not))) | bind]
+		else . end' "$@"
+}
+
+verb='' bundle=. process='' state=/run/runc previous='' word=''
+for word; do
+	case $previous in
+	--bundle | -b) bundle=$word ;;
+	--process | -p) process=$word ;;
+	--root) state=$word ;;
+	esac
+	case $word in
+	create | run | exec) verb=${verb:-$word} ;;
+	--bundle=*) bundle=${word#*=} ;;
+	--process=*) process=${word#*=} ;;
+	--root=*) state=${word#*=} ;;
+	esac
+	previous=$word
+done
+case $verb in
+create | run) change_container ;;
+exec) [ -n "$process" ] && grep -qs "$inside" "$state/$word/state.json" && edit "$process" '.env = (.env // [] | named)' ;;
+esac
+exec "$real" "$@"
+END
+	chmod 0755 "$root/usr/local/sbin/runc"
+}
+
 # What can be made again, belongs to this build, or must differ between machines.
 strip_tree() {
 	rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old \
@@ -112,6 +185,7 @@ write_image() {
 echo 'SBX: setting up the user and the system'
 make_user
 write_settings
+write_runc
 version=$(ls "$root/lib/modules")
 cat "$root/boot/vmlinuz-$version" >/proc/self/fd/13
 write_modules "$version"

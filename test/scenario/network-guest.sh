@@ -79,6 +79,25 @@ RUN ["/usr/bin/curl", "-sS", "-m", "30", "-o", "/got", "http://host.docker.inter
 CMD ["/usr/bin/cat", "/got"]
 END
 )" "host says /build"
+# What this machine trusts, the sandbox's own authority with it, containers trust too: by variables, in a build as well, and in place
+# of an image's own certificates, but not of what somebody mounts there.
+blocked='^Blocked by sbx policy: denied.test:443'
+like "a container can read a denial over TLS" "$(in_net docker run --rm net curl -sS -m 30 https://denied.test/ 2>&1)" "$blocked"
+like "... and what is executed in it later" \
+	"$(in_net sh -c 'docker run -d --rm --name later net sleep 600 >/dev/null; docker exec later curl -sS -m 30 https://denied.test/; docker rm -f later >/dev/null' 2>&1)" "$blocked"
+like "a step of a build can" "$("$SBX" exec -i net sh -c 'docker build -q -t trusting - >/dev/null && docker run --rm trusting' <<'END' 2>&1
+FROM net
+RUN ["/usr/bin/curl", "-sS", "-m", "30", "-o", "/got", "https://denied.test/"]
+CMD ["/usr/bin/cat", "/got"]
+END
+)" "$blocked"
+is "the image has no file for it" "$(in_net docker run --rm --entrypoint /bin/sh trusting -c 'test -e /etc/ssl && echo there')" ""
+in_net sh -ec 'cd "$(mktemp -d)"; mkdir -p root/etc/ssl/certs; echo none >root/etc/ssl/certs/ca-certificates.crt
+	tar -C root -c . >files.tar; printf "FROM net\nADD files.tar /\n" >Dockerfile; docker build -q -t untrusting . >/dev/null'
+like "an image's own certificates are replaced" \
+	"$(in_net docker run --rm -e SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt untrusting curl -sS -m 30 https://denied.test/ 2>&1)" "$blocked"
+is "a volume's are not" "$(in_net sh -c 'echo mine >/tmp/mine; docker run --rm -v /tmp/mine:/etc/ssl/certs/ca-certificates.crt untrusting cat /etc/ssl/certs/ca-certificates.crt')" mine
+
 in_net sh -c 'docker run -d --rm --name deaf --network own net sleep 600 >/dev/null'
 like "containers know each other by name" "$(in_net docker run --rm --network own net curl -sS -m 10 http://deaf/ 2>&1)" 'refused|Could not connect'
 
