@@ -68,7 +68,7 @@ def measure(watcher, folder, n_rounds, kinds, limit_s):
             began = time.monotonic()
             STEPS[what](os.path.join(folder, name), i)
             # A removal may be told as a change of the folder itself.
-            names = (name, ".", "null", os.path.basename(folder)) if what == "removed" else (name,)
+            names = (name, ".", "null", "", os.path.basename(folder)) if what == "removed" else (name,)
             seen = watcher.wait_for(lambda words, names=names: len(words) > 1 and words[1] in names, limit_s)
             times[what].append((time.monotonic() - began) * 1000 if seen else None)
             while watcher.line(time.monotonic() + 0.3):
