@@ -32,13 +32,27 @@ static void let_go(struct tunnel *tunnel)
 static const struct tunnel_stage opened = {
 	.on_guest = ignore, .on_room = ignore, .on_time = tunnel_close, .on_revoked = tunnel_close};
 
+/* What was to be told of each request is told of the connection that came to none. */
+static void fail(struct tunnel *tunnel, const char *reason)
+{
+	tunnel->is_recording = true;
+	if (!tunnel->record.reason)
+		tunnel->record.reason = reason;
+}
+
+static void give_up(struct tunnel *tunnel)
+{
+	fail(tunnel, "the TLS handshake did not come to its end");
+	tunnel_close(tunnel);
+}
+
 static void on_guest(struct tunnel *tunnel)
 {
 	struct inside *inside = tunnel->data;
 	void (*done)(struct tunnel * tunnel) = inside->done;
 
 	if (tunnel->guest_ended && (!tunnel->tls || !tls_is_open(tunnel->tls))) {
-		tunnel_close(tunnel);
+		give_up(tunnel);
 		return;
 	}
 	if (!tunnel->tls || !tls_is_open(tunnel->tls))
@@ -48,23 +62,9 @@ static void on_guest(struct tunnel *tunnel)
 	done(tunnel);
 }
 
-/* What was to be told of each request is told of the connection that came to none. */
-static void fail(struct tunnel *tunnel, const char *reason)
-{
-	tunnel->is_recording = true;
-	if (!tunnel->record.reason)
-		tunnel->record.reason = reason;
-}
-
-static void on_time(struct tunnel *tunnel)
-{
-	fail(tunnel, "the TLS handshake did not come to its end");
-	tunnel_close(tunnel);
-}
-
 static const struct tunnel_stage stage = {.on_guest = on_guest,
 					  .on_room = ignore,
-					  .on_time = on_time,
+					  .on_time = give_up,
 					  .on_revoked = tunnel_close,
 					  .done = let_go};
 

@@ -7,6 +7,7 @@ import threading
 
 import inside
 import tap
+from hello import client_hello
 from inside import Place
 from place import Bridge, memory_kib
 from secure import Authority, SecureServer, answer, write
@@ -67,6 +68,19 @@ def distrust_is_told():
         status, text = place.curl()
         assert status == 60, (status, text)
         assert "does not trust" in place.proxy.notes(1)[0]["reason"], place.proxy.journal
+
+
+def failed_handshakes_are_told():
+    """A client whose TLS is too old, and one that ends before there is any, are a line in the journal each."""
+    with Place(inside.server()) as place:
+        status, text = place.curl("--tls-max", "1.1", "--tlsv1.0", "--ciphers", "ALL:@SECLEVEL=0")
+        assert status == 35, (status, text)
+        assert ["TLS is malformed" in note["reason"] for note in place.proxy.notes(1)] == [True], place.proxy.journal
+        stream = place.proxy.guest.open(place.bridge.authority)
+        place.proxy.guest.write(stream, client_hello("a.test"))
+        assert place.proxy.guest.wait(lambda: stream.data)
+        place.proxy.guest.end(stream)
+        assert ["did not come to its end" in note["reason"] for note in place.proxy.notes(2)[1:]] == [True], place.proxy.journal
 
 
 def other_hosts_are_refused():
