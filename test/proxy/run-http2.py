@@ -5,11 +5,13 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 import guest as h2
 import inside
 import secure
 import tap
+from hello import TlsClient
 from inside import Place
 from place import Reader, memory_kib
 from secure import write
@@ -212,6 +214,21 @@ def floods():
         assert memory_kib(place.proxy) - before < 16 << 10, memory_kib(place.proxy) - before
         status, text = place.curl(path="/hello")
         assert status == 0 and b"hello from afar" in text, (status, text)
+
+
+def streams_of_all_sessions():
+    """A thousand requests at once, however many sessions they come in."""
+    with Place(inside.server(lambda *_: threading.Event().wait())) as place:
+        authority = f"a.test:{place.server.port}"
+        usual = fields((b":method", b"GET"), (b":scheme", b"https"), (b":authority", authority.encode()), (b":path", b"/"))
+        requests = h2.PREFACE + h2.frame(h2.SETTINGS, 0, 0) + b"".join(h2.frame(h2.HEADERS, 5, number, usual) for number in range(1, 201, 2))
+        clients = [TlsClient(place.proxy.guest, authority, "a.test", "h2") for _ in range(11)]
+        for client in clients:
+            client.write(requests)
+        refused = h2.frame(h2.RST_STREAM, 0, 199, bytes(4))[:9]
+        text = b""
+        while refused not in text:
+            text += clients[-1].read()
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())

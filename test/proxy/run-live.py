@@ -344,6 +344,16 @@ def host_proxy_refuses():
         assert proxy.guest.finish(stream) and b"502" in stream.data and b"HTTP proxy" in stream.data, stream.data
 
 
+def host_proxy_hangs_up():
+    """A host's proxy that goes in the middle of its answer is not waited for."""
+    for then in ("close", "reset"):
+        server = Server(answers=[b"HTTP/1.1 200 G"], then=then)
+        with Proxy(program, "allow far.test\n", dns=NameServer({}), upstream=f"http_proxy=127.0.0.1:{server.port}\n") as proxy:
+            stream = proxy.guest.open(b"far.test:80")
+            proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: far.test\r\n\r\n")
+            assert proxy.guest.finish(stream, 3) and b"502" in stream.data and b"HTTP proxy" in stream.data, (then, stream.data)
+
+
 def half_close():
     """Each side ends for itself: what comes after the guest's end still arrives."""
     listener = socket.create_server(("127.0.0.1", 0))

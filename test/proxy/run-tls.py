@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import tap
-from hello import client_hello
+from hello import TlsClient, client_hello
 from place import Bridge, Proxy, Vault, memory_kib
 from secure import write
 
@@ -97,6 +97,28 @@ def vault_is_replaced():
             bridge = Bridge(proxy, "other.test:443")
             _, text = curl(bridge, again, url="https://other.test/", host="other.test")
             assert b"Blocked by sbx policy: other.test:443" in text, text
+
+
+def renegotiation_is_bounded():
+    """Each is answered with an alert, and who does not read these has a limit."""
+    with Vault(vault_program) as vault, Proxy(program, "", vault=vault) as proxy:
+        client = TlsClient(proxy.guest, "evil.test:443", "evil.test", hold=True)
+        before = memory_kib(proxy)
+        client.renegotiate(30000)
+        assert proxy.guest.finish(client.stream, 3) and client.stream.reset, "nothing ended it"
+        assert memory_kib(proxy) - before < 4 << 10, memory_kib(proxy) - before
+
+
+def broken_tls_is_told_of_once():
+    """What comes behind a denial is no record of its own, and never one that says that it was allowed."""
+    with Vault(vault_program) as vault, Proxy(program, "", vault=vault) as proxy:
+        client = TlsClient(proxy.guest, "evil.test:443", "evil.test")
+        client.write(b"GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n")
+        assert b" 403 " in client.read()
+        for _ in range(20):
+            proxy.guest.write(client.stream, b"not TLS" * 10)
+        proxy.guest.cancel(client.stream)
+    assert [note["decision"] for note in proxy.journal] == ["deny"], proxy.journal
 
 
 def many_denials():
