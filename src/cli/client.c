@@ -51,34 +51,21 @@ static enum client_state state_of(const json_t *reply)
 	return CLIENT_NOT_ANSWERING;
 }
 
-/* An offset of its own for each reader. */
-static int reopen(int file)
-{
-	char path[NAME_ROOM_BYTES];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 static int send_question(int fd, const char *op, int file)
 {
 	char text[64];
 
 	snprintf(text, sizeof(text), "{\"op\":\"%s\"}\n", op);
-	return (int)fd_send(fd, slice_text(text), &file, file >= 0 ? 1 : 0);
+	return (int)fd_send(fd, slice_text(text), &file, file > 0 ? 1 : 0);
 }
 
-static void begin(int run_dir, const char *op, int file, struct client_status *status,
-		  struct question *question)
+static void begin(int run_dir, const char *op, struct client_status *status, struct question *question)
 {
-	autofd int own = file < 0 ? -1 : reopen(file);
-
 	question->fd = connect_in(run_dir, status->name);
 	status->reply = NULL;
 	status->state = question->fd == -ENOENT || question->fd == -ECONNREFUSED ? CLIENT_STOPPED
 										 : CLIENT_NOT_ANSWERING;
-	if (question->fd >= 0 && ((file >= 0 && own < 0) ||
-				  send_question(question->fd, op, status->file > 0 ? status->file : own) < 0))
+	if (question->fd >= 0 && send_question(question->fd, op, status->file) < 0)
 		close(steal_fd(&question->fd));
 }
 
@@ -121,15 +108,15 @@ static void wait_all(struct client_status *list, struct question *questions, siz
 	}
 }
 
-void client_statuses_with(const struct paths *paths, const char *op, int file, struct client_status *list,
-			  size_t count, int limit_ms)
+void client_statuses_of(const struct paths *paths, const char *op, struct client_status *list, size_t count,
+			int limit_ms)
 {
 	autofree struct question *questions = calloc(count + 1, sizeof(*questions));
 	int64_t deadline_ms = clock_ms() + limit_ms;
 	autofd int run_dir = file_open_dir(AT_FDCWD, paths->run);
 
 	for (size_t i = 0; questions && i < count; i++)
-		begin(run_dir, op, file, &list[i], &questions[i]);
+		begin(run_dir, op, &list[i], &questions[i]);
 	if (questions)
 		wait_all(list, questions, count, deadline_ms);
 	for (size_t i = 0; questions && i < count; i++) {
@@ -137,12 +124,6 @@ void client_statuses_with(const struct paths *paths, const char *op, int file, s
 			close(questions[i].fd);
 		buf_done(&questions[i].answer);
 	}
-}
-
-void client_statuses_of(const struct paths *paths, const char *op, struct client_status *list, size_t count,
-			int limit_ms)
-{
-	client_statuses_with(paths, op, -1, list, count, limit_ms);
 }
 
 void client_statuses(const struct paths *paths, struct client_status *list, size_t count, int limit_ms)

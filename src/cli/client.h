@@ -31,10 +31,6 @@ void client_statuses(const struct paths *paths, struct client_status *list, size
 void client_statuses_of(const struct paths *paths, const char *op, struct client_status *list, size_t count,
 			int limit_ms);
 
-/* The same, lending each of them a file, or -1. */
-void client_statuses_with(const struct paths *paths, const char *op, int file, struct client_status *list,
-			  size_t count, int limit_ms);
-
 /* Connects. -ECONNREFUSED when it is not running. */
 int client_connect(const struct paths *paths, const char *name, struct err *err);
 

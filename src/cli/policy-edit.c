@@ -192,9 +192,7 @@ static int finish(const struct paths *paths, const struct policy_file *file, str
 	int r = policy_file_parse(file, text, &policy, err);
 
 	r = r < 0 ? r : policy_file_write(file, text, err);
-	if (r == 0)
-		policy_tell(paths, file->sandbox);
-	return r;
+	return r < 0 ? r : policy_tell(paths, file->sandbox, err);
 }
 
 static void say_no_effect(const struct policy_rule *rule, const struct judgement *judgement)

@@ -128,77 +128,56 @@ void policy_warn(const struct paths *paths, const char *sandbox)
 
 /* ---- telling ---- */
 
-static int memory_of(struct slice text, struct err *err)
-{
-	autofd int fd = memfd_create("sbx-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int r = fd < 0 ? -errno : fd_write_all(fd, text);
-
-	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		r = -errno;
-	return r < 0 ? err_errno(err, r, "cannot pass the rules on") : steal_fd(&fd);
-}
-
 /* A supervisor that takes no rules has no connections to judge by them. */
-static void complain(const struct client_status *status)
+static bool has_taken(const struct client_status *status)
 {
 	static const char unknown[] = "there is no such";
 	const char *error = json_string_value(json_object_get(status->reply, "error"));
 
-	if (status->state == CLIENT_STOPPED || json_is_true(json_object_get(status->reply, "ok")))
-		return;
+	if (status->state == CLIENT_STOPPED || json_is_true(json_object_get(status->reply, "ok")) ||
+	    (error && strncmp(error, unknown, sizeof(unknown) - 1) == 0))
+		return true;
 	if (!status->reply)
 		log_line("sandbox '%s' does not answer: it keeps the rules that it has", status->name);
-	else if (!error || strncmp(error, unknown, sizeof(unknown) - 1) != 0)
+	else
 		log_line("sandbox '%s' keeps the rules that it has: %s", status->name,
 			 error ? error : "its answer makes no sense");
+	return false;
 }
 
-static void tell_all(const struct paths *paths, char **names, int memory)
+static int tell_all(const struct paths *paths, char **names, struct err *err)
 {
 	autofree struct client_status *list = NULL;
 	size_t count = 0;
+	bool have_taken = true;
 
 	while (names[count])
 		count++;
 	list = calloc(count + 1, sizeof(*list));
-	for (size_t i = 0; list && i < count; i++)
-		list[i].name = names[i];
 	if (!list)
-		return;
-	client_statuses_with(paths, "policy", memory, list, count, TELL_LIMIT_MS);
+		return err_errno(err, -ENOMEM, "cannot tell the sandboxes that run");
+	for (size_t i = 0; i < count; i++)
+		list[i].name = names[i];
+	client_statuses_of(paths, "policy", list, count, TELL_LIMIT_MS);
 	for (size_t i = 0; i < count; i++) {
-		complain(&list[i]);
+		have_taken &= has_taken(&list[i]);
 		json_decref(list[i].reply);
 	}
+	return have_taken ? 0
+			  : err_set(err, -EAGAIN,
+				    "the rules are changed, but not in each sandbox that runs: 'sbx policy "
+				    "apply' tries again, 'sbx rm --force' ends one");
 }
 
-static int tell(const struct paths *paths, const char *sandbox, struct err *err)
+int policy_tell(const struct paths *paths, const char *sandbox, struct err *err)
 {
-	auto_policy_file struct policy_file file = POLICY_FILE_NONE;
 	char *only[] = {(char *)(uintptr_t)sandbox, NULL}, **names = NULL;
-	auto_buf struct buf text = {0};
-	autofd int memory = -1;
-	int r = policy_file_open(paths, NULL, &file, err);
+	int r;
 
-	r = r < 0 ? r : policy_file_read(&file, &text, err);
-	memory = r < 0 ? r : memory_of(buf_slice(&text), err);
-	if (memory < 0)
-		return memory;
-	if (sandbox) {
-		tell_all(paths, only, memory);
-		return 0;
-	}
+	if (sandbox)
+		return tell_all(paths, only, err);
 	r = sandbox_names(paths, SHELF_SANDBOXES, &names, err);
-	if (r == 0)
-		tell_all(paths, names, memory);
+	r = r < 0 ? r : tell_all(paths, names, err);
 	sandbox_names_free(names);
 	return r;
-}
-
-void policy_tell(const struct paths *paths, const char *sandbox)
-{
-	struct err err;
-
-	if (tell(paths, sandbox, &err) < 0)
-		log_line("sandboxes that run keep the rules that they have: %s", err.text);
 }

@@ -59,6 +59,6 @@ void policy_warn(const struct paths *paths, const char *sandbox);
 
 /*
  * Tells the sandboxes that run, or the one that is named, what the rules are now. Those that do not take them
- * are named on standard error.
+ * are named on standard error, and -EAGAIN is returned.
  */
-void policy_tell(const struct paths *paths, const char *sandbox);
+int policy_tell(const struct paths *paths, const char *sandbox, struct err *err);

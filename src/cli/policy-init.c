@@ -125,7 +125,9 @@ int policy_choose(const struct paths *paths, struct err *err)
 	if (r < 0)
 		return r;
 	log_line("sandboxes reach what the policy '%s' allows: 'sbx policy ls' shows it", preset->name);
-	policy_tell(paths, NULL);
+	/* What another sandbox does not hear of is no reason not to start this one. */
+	if (policy_tell(paths, NULL, err) < 0)
+		log_line("%s", err->text);
 	return 0;
 }
 
@@ -183,9 +185,8 @@ static int init(const struct init_call *call, const struct preset *preset, struc
 	r = r < 0 ? r : write_preset(&file, preset, &n_rules, err);
 	if (r < 0)
 		return r;
-	policy_tell(&paths, NULL);
 	printf("Policy '%s': %zu rule%s in %s\n", preset->name, n_rules, n_rules == 1 ? "" : "s", file.path);
-	return 0;
+	return policy_tell(&paths, NULL, err);
 }
 
 static int run_init(int argc, char **argv)
@@ -248,9 +249,8 @@ static int reset(const struct init_call *call, struct err *err)
 	r = r < 0 ? r : remove_own(&paths, NULL, err);
 	if (r < 0)
 		return r;
-	policy_tell(&paths, NULL);
 	printf("There are no rules any more, and nothing can be reached: 'sbx policy init' begins again.\n");
-	return 0;
+	return policy_tell(&paths, NULL, err);
 }
 
 static int run_reset(int argc, char **argv)

@@ -138,9 +138,7 @@ static int apply(struct err *err)
 
 		r = policy_all_load(&paths, NULL, &all, err);
 	}
-	if (r == 0)
-		policy_tell(&paths, NULL);
-	return r;
+	return r < 0 ? r : policy_tell(&paths, NULL, err);
 }
 
 static int run_apply(int argc, char **argv)

@@ -19,16 +19,31 @@ int secret_check_sandbox(const struct paths *paths, const char *sandbox, struct 
 	return sandbox && *sandbox && dir < 0 ? dir : 0;
 }
 
-/* A value that nothing leads to any more; where it cannot be removed, that is said. */
-static void drop_value(enum index_source source, const char *key)
+/* A value that nothing leads to any more. */
+static int drop_value(enum index_source source, const char *key, struct err *err)
 {
 	const char *const words[] = {"drop", key, index_source_names[source], NULL};
 	auto_buf struct buf answer = {0};
-	struct err err = {.text = ""};
+	struct err why = {.text = ""};
+	int r = source == INDEX_COMMAND ? 0 : secret_store_ask(words, &answer, NULL, &why);
 
-	if (source != INDEX_COMMAND && secret_store_ask(words, &answer, NULL, &err) < 0)
-		log_line("the value that was kept in the %s is still there%s%s", index_source_names[source],
-			 *err.text ? ": " : "", err.text);
+	return r < 0 ? err_set(err, r, "the value that was kept in the %s is still there%s%s",
+			       index_source_names[source], *why.text ? ": " : "", why.text)
+		     : 0;
+}
+
+/* The sandboxes are told whatever became of the old value. */
+static int settle(const struct paths *paths, const char *sandbox, const char *service, bool takes_long,
+		  int dropped, struct err *err)
+{
+	struct err why;
+	int r = secret_tell(paths, *sandbox ? sandbox : NULL, service, takes_long, &why);
+
+	if (r < 0 && dropped < 0)
+		log_line("%s", err->text);
+	if (r < 0)
+		*err = why;
+	return r < 0 ? r : dropped;
 }
 
 static int put_value(const struct secret_wish *wish, const char *key, enum index_source *ret, struct err *err)
@@ -88,9 +103,8 @@ int secret_keep(const struct paths *paths, const struct secret_wish *wish, struc
 	if (r < 0)
 		return r;
 	if (had && before != source)
-		drop_value(before, key);
-	secret_tell(paths, *wish->sandbox ? wish->sandbox : NULL, wish->service, wish->command != NULL);
-	return 0;
+		r = drop_value(before, key, err);
+	return settle(paths, wish->sandbox, wish->service, wish->command != NULL, r, err);
 }
 
 /* ---- removing ---- */
@@ -146,9 +160,8 @@ int secret_remove(const struct paths *paths, const char *service, const char *sa
 	if (r < 0)
 		return r;
 	index_key(service, sandbox, key);
-	drop_value(source, key);
-	secret_tell(paths, *sandbox ? sandbox : NULL, service, takes_long);
-	return 0;
+	r = drop_value(source, key, err);
+	return settle(paths, sandbox, service, takes_long, r, err);
 }
 
 void secret_forget_sandbox(const struct paths *paths, const char *sandbox)

@@ -33,40 +33,45 @@ static int begin(const struct paths *paths, const char *sandbox, const char *con
 	return 0;
 }
 
-static void complain(const struct client_status *status)
+static bool has_taken(const struct client_status *status)
 {
 	const char *error = json_string_value(json_object_get(status->reply, "error"));
 
 	if (status->state == CLIENT_STOPPED || json_is_true(json_object_get(status->reply, "ok")))
-		return;
+		return true;
 	if (!status->reply)
 		log_line("sandbox '%s' does not answer: it keeps the secrets that it has", status->name);
 	else
 		log_line("sandbox '%s' keeps the secrets that it has: %s", status->name,
 			 error ? error : "its answer makes no sense");
+	return false;
 }
 
-static void finish(const struct paths *paths, struct telling *telling, int limit_ms)
+static bool finish(const struct paths *paths, struct telling *telling, int limit_ms)
 {
-	client_statuses_with(paths, "secrets", -1, telling->list, telling->count, limit_ms);
+	bool have_taken = true;
+
+	client_statuses_of(paths, "secrets", telling->list, telling->count, limit_ms);
 	for (size_t i = 0; i < telling->count; i++) {
-		complain(&telling->list[i]);
+		have_taken &= has_taken(&telling->list[i]);
 		close(telling->list[i].file);
 		json_decref(telling->list[i].reply);
 	}
+	return have_taken;
 }
 
 /* One that starts is given all there is when it has; one that stops needs nothing more. */
-static bool is_to_be_told(const struct client_status *status)
+static bool is_to_be_told(const struct client_status *status, bool *have_taken)
 {
 	if (status->state == CLIENT_NOT_ANSWERING)
-		complain(status);
+		*have_taken &= has_taken(status);
 	return status->state == CLIENT_RUNNING || status->state == CLIENT_PAUSED ||
 	       status->state == CLIENT_DISK_FULL;
 }
 
 /* Those that run, of these; a list of the caller's. */
-static struct client_status *find_running(const struct paths *paths, char **names, size_t *ret_count)
+static struct client_status *find_running(const struct paths *paths, char **names, size_t *ret_count,
+					  bool *have_taken)
 {
 	struct client_status *list;
 	size_t count = 0, kept = 0;
@@ -79,7 +84,7 @@ static struct client_status *find_running(const struct paths *paths, char **name
 	if (list)
 		client_statuses(paths, list, count, STATUS_LIMIT_MS);
 	for (size_t i = 0; list && i < count; i++) {
-		bool is_told = is_to_be_told(&list[i]);
+		bool is_told = is_to_be_told(&list[i], have_taken);
 
 		json_decref(list[i].reply);
 		if (is_told)
@@ -89,25 +94,33 @@ static struct client_status *find_running(const struct paths *paths, char **name
 	return list;
 }
 
-void secret_tell(const struct paths *paths, const char *sandbox, const char *service, bool takes_long)
+int secret_tell(const struct paths *paths, const char *sandbox, const char *service, bool takes_long,
+		struct err *err)
 {
 	const char *const services[] = {service, NULL};
 	char *only[] = {(char *)(uintptr_t)sandbox, NULL}, **names = NULL;
 	struct telling telling = {0};
-	struct err err;
+	bool have_taken = true;
 	size_t count = 0;
+	int r = sandbox ? 0 : sandbox_names(paths, SHELF_SANDBOXES, &names, err);
 
-	if (!sandbox && sandbox_names(paths, SHELF_SANDBOXES, &names, &err) < 0) {
-		log_line("sandboxes that run keep the secrets that they have: %s", err.text);
-		return;
-	}
-	telling.list = find_running(paths, sandbox ? only : names, &count);
-	for (size_t i = 0; i < count; i++)
+	if (r < 0)
+		return err_add(err, r, "sandboxes that run keep the secrets that they have");
+	telling.list = find_running(paths, sandbox ? only : names, &count, &have_taken);
+	for (size_t i = 0; i < count; i++) {
 		if (begin(paths, telling.list[i].name, services, &telling.list[telling.count]) == 0)
 			telling.count++;
-	finish(paths, &telling, takes_long ? TELL_LONG_LIMIT_MS : TELL_LIMIT_MS);
+		else
+			have_taken = false;
+	}
+	have_taken &= finish(paths, &telling, takes_long ? TELL_LONG_LIMIT_MS : TELL_LIMIT_MS);
 	free(telling.list);
 	sandbox_names_free(names);
+	return have_taken
+		       ? 0
+		       : err_set(err, -EAGAIN,
+				 "the secret is changed, but not in each sandbox that runs: the same command "
+				 "tries again, 'sbx rm --force' ends one");
 }
 
 /* ---- at a start ---- */
@@ -155,5 +168,5 @@ void secret_give(const struct paths *paths, const char *sandbox)
 	struct telling telling = {.list = &status, .count = 1};
 
 	if (has_any(paths) && begin(paths, sandbox, NULL, &status) == 0)
-		finish(paths, &telling, GIVE_LIMIT_MS);
+		(void)finish(paths, &telling, GIVE_LIMIT_MS);
 }

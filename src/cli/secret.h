@@ -24,9 +24,11 @@ void secret_give(const struct paths *paths, const char *sandbox);
 
 /*
  * Tells the sandboxes that run, or the one that is named, that a service's secret has changed or is gone.
- * takes_long: a command has to be run for it.
+ * takes_long: a command has to be run for it. Those that keep what they have are named on standard error, and
+ * -EAGAIN is returned.
  */
-void secret_tell(const struct paths *paths, const char *sandbox, const char *service, bool takes_long);
+int secret_tell(const struct paths *paths, const char *sandbox, const char *service, bool takes_long,
+		struct err *err);
 
 /* ---- secret-store.c: asking sbx-store ---- */
 

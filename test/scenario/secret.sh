@@ -166,6 +166,13 @@ is "... and what was there stays" "$(told one xai | tail -n 1)" keep
 is "changes at once are all kept" "$(for name in groq mistral nebius cursor droid google; do echo "v-$name" | "$SBX" secret set $name 2>/dev/null & done; wait; listed | grep -cE '^(groq|mistral|nebius|cursor|droid|google) ')" 6
 echo own | "$SBX" secret set groq --sandbox one 2>/dev/null
 # shellcheck disable=SC2086 # numbers have no blanks
+kill -STOP $listeners
+"$SBX" secret rm mistral 2>"$scratch/err"
+is "a removal that a running sandbox did not hear of is no success" $? 1
+like "... which is named" "$(cat "$scratch/err")" "sandbox 'one' does not answer: it keeps the secrets"
+# shellcheck disable=SC2086
+kill -CONT $listeners
+# shellcheck disable=SC2086
 kill $listeners
 rm -f "$SBX_HOME"/run/*.sock
 "$SBX" rm -f one >/dev/null 2>&1
