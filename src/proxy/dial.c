@@ -135,7 +135,7 @@ static void on_answer(uv_poll_t *poll, int status, int events)
 	size_t used = 0;
 	enum parsed parsed;
 
-	if (count < 0 && errno == EAGAIN)
+	if (status == 0 && count < 0 && errno == EAGAIN)
 		return;
 	attempt->dial->why = "the host's HTTP proxy did not make the connection";
 	parsed = count > 0 ? http1_parse_response(slice_of(bytes, (size_t)count), &head, &used) : PARSED_BAD;
