@@ -88,6 +88,12 @@ for folder, _, names in os.walk(sys.argv[1]):
 END
 }
 
+# What installs an agent runs scripts of others, and has no credential of the person's.
+"$SBX" secret set xai --command "touch '$scratch/asked'; echo x" 2>/dev/null
+check "Codex is installed into a template" "$SBX" template build codex
+check "... by a sandbox that was given no secret" test ! -e "$scratch/asked"
+"$SBX" secret rm xai
+
 printf '%s\n' "$key" | "$SBX" secret set openai 2>/dev/null
 serve "$scratch/websocket"
 codex

@@ -98,5 +98,17 @@ is "what was suspended has no value" "$(python3 "$lib/search.py" "$canary" "$SBX
 is "what goes on has the same placeholder" "$(value x OPENAI_API_KEY)" "$placeholder"
 is "... and nothing of another shell's environment" "$(value x XAI_API_KEY)" ""
 "$SBX" create shell --name z --no-mount --memory 2g -q >/dev/null
+# ---- what belongs to one sandbox ends with it ----
+echo "$canary-own" | "$SBX" secret set nebius --sandbox x 2>/dev/null
+"$SBX" rm -f x >/dev/null
+is "what was for one sandbox is gone with it" "$("$SBX" secret ls | grep -c nebius)" 0
+"$SBX" run shell --rm --name w --no-mount --memory 2g -- -c 'read -r line' < <(
+	within 60 sh -c "'$SBX' exec w true 2>/dev/null" && echo "$canary-own" | "$SBX" secret set nebius --sandbox w >/dev/null 2>&1
+	"$SBX" secret ls >"$scratch/listed"
+	echo go
+) >/dev/null 2>&1
+like "... which it had" "$(cat "$scratch/listed")" "nebius +w"
+is "... also with one that was run with --rm" "$("$SBX" secret ls | grep -c nebius)" 0
+
 check "another sandbox has others" test "$(value z OPENAI_API_KEY)" != "$placeholder"
 done_testing
