@@ -57,7 +57,7 @@ struct flow {
 	bool server_closes, is_rechunked;
 	bool is_request_chunked; /* for a server that speaks HTTP/1 */
 	bool wants_trailers;
-	struct buf trailers; /* of the answer: a head of HTTP/2 */
+	struct buf trailers; /* of the answer (trailers.h) */
 	bool is_deaf;        /* the server takes no more of the request */
 	bool has_begun;      /* a head, which has not come to its end */
 };

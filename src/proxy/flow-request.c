@@ -62,6 +62,7 @@ static void remember(struct flow *flow, const struct http1_head *head)
 	flow->has_answered = flow->is_deaf = false;
 	flow->n_interim = flow->n_lost = 0;
 	flow->scan.len = 0;
+	buf_clear(&flow->trailers);
 	flow->wants_trailers = http1_has_token(head, "te", "trailers");
 }
 

@@ -3,6 +3,7 @@
 #include "proxy/http1-write.h"
 #include "proxy/http2-head.h"
 #include "proxy/relay.h"
+#include "proxy/trailers.h"
 
 #include <errno.h>
 
@@ -105,6 +106,7 @@ static bool take_head(struct flow *flow, const struct http1_head *head, size_t u
 		return false;
 	}
 	body_init(&flow->response, &shape.framing);
+	flow->response.chunks.trailers = &flow->trailers;
 	flow->tunnel->record.status = head->status;
 	/* A stream's end is told; its content is not framed within it. */
 	if (flow->trunk && !flow->response.is_done)
@@ -143,10 +145,22 @@ static int send_piece(struct flow *flow, struct slice data)
 	auto_buf struct buf chunk = {0};
 	int r;
 
-	if (!flow->is_rechunked)
+	if (!flow->is_rechunked || data.len == 0)
 		return tunnel_send(flow->tunnel, data);
-	r = data.len > 0 || flow->response.is_done ? http1_write_chunk(&chunk, data) : 0;
+	r = http1_write_chunk(&chunk, data);
 	return r < 0 ? r : tunnel_send(flow->tunnel, buf_slice(&chunk));
+}
+
+/* Where the content was framed anew, its end is too. */
+static void end_answer(struct flow *flow)
+{
+	auto_buf struct buf end = {0};
+
+	if (flow->is_rechunked && (trailers_write_http1(&end, buf_slice(&flow->trailers)) < 0 ||
+				   tunnel_send(flow->tunnel, buf_slice(&end)) < 0))
+		tunnel_close(flow->tunnel);
+	else
+		flow_exchange_done(flow);
 }
 
 /* What a stream brings is held back there, where the client does not keep up. */
@@ -177,7 +191,7 @@ static void pump_body(struct flow *flow)
 	if (parsed == PARSED_BAD)
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the server's answer is malformed");
 	else if (flow->response.is_done)
-		flow_exchange_done(flow);
+		end_answer(flow);
 }
 
 void flow_take(struct flow *flow)

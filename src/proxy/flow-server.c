@@ -82,7 +82,7 @@ static void on_end(struct handler *handler, struct h2_stream *stream)
 
 	flow->server_has_ended = true;
 	if (flow->has_answered && h2_head(stream).len > 0)
-		(void)http2_write_trailers(&flow->trailers, h2_head(stream));
+		(void)http2_read_trailers(h2_head(stream), &flow->trailers);
 	flow_take(flow);
 }
 

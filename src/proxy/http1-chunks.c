@@ -1,4 +1,5 @@
 #include "proxy/http1.h"
+#include "proxy/trailers.h"
 
 enum {
 	SIZE_LINE_MAX_BYTES = 1024, /* with its extensions */
@@ -88,21 +89,22 @@ static enum parsed take_data_end(struct http1_chunks *chunks, struct slice in, s
 	return PARSED_OK;
 }
 
-/* Trailers go no further, so they only have to be lines that cannot be anything else. */
 static enum parsed take_trailer(struct http1_chunks *chunks, struct slice in, size_t *ret_used)
 {
 	struct slice line = {0};
 	enum parsed parsed = take_line(in, TRAILER_MAX_BYTES - chunks->trailer_bytes, &line, ret_used);
+	struct http1_field field;
 
 	if (parsed != PARSED_OK)
 		return parsed;
-	chunks->trailer_bytes += (uint32_t)*ret_used;
-	if (line.len == 0)
+	if (line.len == 0) {
 		chunks->state = AT_END;
-	else if (line.ptr[0] == ' ' || line.ptr[0] == '\t' || line.ptr[0] == ':' ||
-		 !memchr(line.ptr, ':', line.len))
+		return PARSED_OK;
+	}
+	chunks->trailer_bytes += (uint16_t)*ret_used;
+	if (!http1_parse_field(line, &field) || ++chunks->n_trailers > HTTP1_FIELDS_MAX)
 		return PARSED_BAD;
-	return PARSED_OK;
+	return chunks->trailers && trailers_add(chunks->trailers, &field) < 0 ? PARSED_BAD : PARSED_OK;
 }
 
 enum parsed http1_chunk(struct http1_chunks *chunks, struct slice in, struct slice *ret_data,

@@ -1,6 +1,6 @@
 #include "proxy/http1-write.h"
 
-bool http1_is_of_connection(const struct http1_head *head, struct slice name)
+bool http1_stays_behind(const struct http1_head *head, struct slice name)
 {
 	static const char *const names[] = {
 		"connection",
@@ -9,7 +9,6 @@ bool http1_is_of_connection(const struct http1_head *head, struct slice name)
 		"proxy-authenticate",
 		"proxy-authorization",
 		"te",
-		"trailer",
 		"transfer-encoding",
 		"upgrade",
 		"host",
@@ -20,6 +19,8 @@ bool http1_is_of_connection(const struct http1_head *head, struct slice name)
 	for (size_t i = 0; i < array_len(names); i++)
 		if (slice_is_caseless(name, names[i]))
 			return true;
+	if (head->status == 0 && slice_is_caseless(name, "trailer"))
+		return true;
 	if (name.len >= sizeof(text))
 		return false;
 	memcpy(text, name.ptr, name.len);
@@ -41,7 +42,7 @@ static int append_fields(struct buf *into, const struct http1_head *head)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < head->n_fields; i++)
-		if (!http1_is_of_connection(head, head->fields[i].name))
+		if (!http1_stays_behind(head, head->fields[i].name))
 			r = append_field(into, head->fields[i].name, head->fields[i].value);
 	return r;
 }

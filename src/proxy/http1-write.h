@@ -12,8 +12,9 @@ struct http1_shape {
 	bool is_upgrade; /* to WebSocket */
 };
 
-/* Whether that field belongs to one connection (RFC 9110, 7.6.1), or frames the body. */
-bool http1_is_of_connection(const struct http1_head *head, struct slice name);
+/* Whether that field belongs to one connection (RFC 9110, 7.6.1), frames the body, or promises trailers of a
+ * request, which go no further. */
+bool http1_stays_behind(const struct http1_head *head, struct slice name);
 
 /* What belongs to one connection (RFC 9110, 7.6.1) and what frames the body is left out and written anew. */
 int http1_write_request(struct buf *into, const struct http1_head *head, struct slice path, struct slice host,

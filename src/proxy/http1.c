@@ -137,17 +137,20 @@ static bool parse_status_line(struct slice line, struct http1_head *ret)
 }
 
 /* A line that begins with a blank (a folded one), and a blank before the colon, are no token. */
-static bool parse_field(struct slice line, struct http1_head *ret)
+bool http1_parse_field(struct slice line, struct http1_field *ret)
 {
 	const char *colon = memchr(line.ptr, ':', line.len);
-	struct http1_field *field = &ret->fields[ret->n_fields];
 
-	if (!colon || ret->n_fields == HTTP1_FIELDS_MAX)
+	if (!colon)
 		return false;
-	field->name = slice_of(line.ptr, (size_t)(colon - line.ptr));
-	field->value = trim(slice_skip(line, field->name.len + 1));
-	ret->n_fields++;
-	return is_token(field->name) && is_field_text(field->value);
+	ret->name = slice_of(line.ptr, (size_t)(colon - line.ptr));
+	ret->value = trim(slice_skip(line, ret->name.len + 1));
+	return is_token(ret->name) && is_field_text(ret->value);
+}
+
+static bool parse_field(struct slice line, struct http1_head *ret)
+{
+	return ret->n_fields < HTTP1_FIELDS_MAX && http1_parse_field(line, &ret->fields[ret->n_fields++]);
 }
 
 static enum parsed parse_head(struct slice in, bool (*parse_first)(struct slice line, struct http1_head *ret),

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/slice.h"
+#include "base/buf.h"
 
 #include <stdint.h>
 
@@ -34,6 +34,9 @@ unsigned http1_find(const struct http1_head *head, const char *name, struct slic
 /* Whether a list field (Connection, Upgrade) has that token, in any of its lines, in any case. */
 bool http1_has_token(const struct http1_head *head, const char *name, const char *token);
 
+/* One field, its line without the end. False: it is none. */
+bool http1_parse_field(struct slice line, struct http1_field *ret);
+
 bool slice_is_caseless(struct slice slice, const char *text);
 
 /* Whether two names of fields, in any case, are one for servers that hand fields on as variables: '-' and '_'
@@ -55,16 +58,17 @@ struct http1_framing {
 bool http1_frame_request(const struct http1_head *head, struct http1_framing *ret);
 bool http1_frame_response(const struct http1_head *head, bool is_for_head, struct http1_framing *ret);
 
-/* Where in a chunked body the reader is. All zero is its beginning. */
+/* Where in a chunked body the reader is. All zero but the trailers is its beginning. */
 struct http1_chunks {
-	uint64_t left; /* of this chunk's bytes */
-	uint32_t trailer_bytes;
+	struct buf *trailers; /* borrowed: gets them (trailers.h); NULL: they go no further */
+	uint64_t left;        /* of this chunk's bytes */
+	uint16_t trailer_bytes, n_trailers;
 	uint8_t state;
 };
 
 /*
  * Takes the next piece. PARSED_OK: *ret_data is content, or empty where the piece was framing; *ret_used
- * bytes are done. PARSED_MORE: nothing was taken. Extensions and trailers are checked and passed over.
+ * bytes are done. PARSED_MORE: nothing was taken. Extensions are checked and passed over.
  */
 enum parsed http1_chunk(struct http1_chunks *chunks, struct slice in, struct slice *ret_data,
 			size_t *ret_used);

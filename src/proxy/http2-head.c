@@ -1,5 +1,7 @@
 #include "proxy/http2-head.h"
 
+#include "proxy/trailers.h"
+
 #include <ctype.h>
 #include <errno.h>
 
@@ -195,7 +197,7 @@ static int append_fields(struct buf *into, const struct http1_head *head)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < head->n_fields; i++) {
-		if (http1_is_of_connection(head, head->fields[i].name))
+		if (http1_stays_behind(head, head->fields[i].name))
 			continue;
 		r = append_lower(into, head->fields[i].name);
 		r = r < 0 ? r : append_field(into, slice_text(""), head->fields[i].value, "\n");
@@ -232,29 +234,13 @@ int http2_write_response(struct buf *into, const struct http1_head *head, const 
 	return r < 0 ? r : append_length(into, shape);
 }
 
-/* RFC 9110, 6.5.1: what frames, routes or authenticates cannot come behind the body. */
-static bool may_trail(struct slice name)
+int http2_read_trailers(struct slice head, struct buf *into)
 {
-	static const char *const names[] = {"content-length", "host", "authorization", "cookie",
-					    "set-cookie",     "te",   "trailer",       "x-api-key"};
-
-	for (size_t i = 0; i < array_len(names); i++)
-		if (slice_is(name, names[i]))
-			return false;
-	return !is_forbidden(name);
-}
-
-int http2_write_trailers(struct buf *into, struct slice head)
-{
-	struct slice name, value;
+	struct http1_field field;
 	int r = 0;
 
-	while (r == 0 && head.len > 0) {
-		if (!take_line(&head, &name, &value))
-			return -EINVAL;
-		if (may_trail(name))
-			r = append_field(into, name, value, "\n");
-	}
+	while (r == 0 && head.len > 0)
+		r = take_line(&head, &field.name, &field.value) ? trailers_add(into, &field) : -EINVAL;
 	return r;
 }
 

@@ -19,8 +19,8 @@ int http2_write_request(struct buf *into, const struct http1_head *head, struct 
 			const struct http1_shape *shape, bool wants_trailers);
 int http2_write_response(struct buf *into, const struct http1_head *head, const struct http1_shape *shape);
 
-/* Fields behind a body, without what has no place there; perhaps none. */
-int http2_write_trailers(struct buf *into, struct slice head);
+/* Fields behind a body, for trailers.h. */
+int http2_read_trailers(struct slice head, struct buf *into);
 
 /* An answer of the proxy's own. */
 int http2_write_answer(struct buf *into, unsigned status, size_t len);

@@ -1,5 +1,6 @@
 #include "proxy/http1-write.h"
 #include "proxy/http1.h"
+#include "proxy/trailers.h"
 
 #include "unit.h"
 
@@ -285,6 +286,45 @@ static void test_chunks(void **state)
 	}
 }
 
+static void test_trailers(void **state)
+{
+	static const char text[] = "0\r\nX-Checksum: abc \r\nContent-Length: 5\r\nEmpty:\r\n\r\n";
+	auto_buf struct buf trailers = {0}, out = {0};
+	struct http1_chunks chunks = {.trailers = &trailers};
+	struct slice rest = slice_text(text), data;
+	size_t used;
+
+	(void)state;
+	while (!http1_chunks_done(&chunks)) {
+		assert_int_equal(http1_chunk(&chunks, rest, &data, &used), PARSED_OK);
+		assert_int_equal(data.len, 0);
+		rest = slice_skip(rest, used);
+	}
+	assert_string_equal(buf_text(&trailers), "x-checksum: abc\nempty: \n");
+	assert_int_equal(trailers_write_http1(&out, buf_slice(&trailers)), 0);
+	assert_string_equal(buf_text(&out), "0\r\nx-checksum: abc\r\nempty: \r\n\r\n");
+}
+
+static void test_too_many_trailers(void **state)
+{
+	auto_buf struct buf text = {0}, trailers = {0};
+	struct http1_chunks chunks = {.trailers = &trailers};
+	enum parsed parsed = PARSED_OK;
+	struct slice rest, data;
+	size_t used, count = 0;
+
+	(void)state;
+	buf_append(&text, slice_text("0\r\n"));
+	for (int i = 0; i < 200; i++)
+		buf_append(&text, slice_text("a:b\r\n"));
+	for (rest = buf_slice(&text); parsed == PARSED_OK; count++) {
+		parsed = http1_chunk(&chunks, rest, &data, &used);
+		rest = slice_skip(rest, parsed == PARSED_OK ? used : 0);
+	}
+	assert_int_equal(parsed, PARSED_BAD);
+	assert_int_equal(count, HTTP1_FIELDS_MAX + 2);
+}
+
 static void test_written_anew(void **state)
 {
 	static const char text[] =
@@ -306,10 +346,16 @@ static void test_written_anew(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_request),   cmocka_unit_test(test_malformed_requests),
-		cmocka_unit_test(test_responses), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_framing),   cmocka_unit_test(test_answers_bodies),
-		cmocka_unit_test(test_chunks),    cmocka_unit_test(test_written_anew),
+		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_malformed_requests),
+		cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_framing),
+		cmocka_unit_test(test_answers_bodies),
+		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_trailers),
+		cmocka_unit_test(test_too_many_trailers),
+		cmocka_unit_test(test_written_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
