@@ -3,13 +3,15 @@
 import base64
 import os
 import sys
+import urllib.parse
 
 PIECE = 16 << 20
 
 
 def forms(needle):
     plain = needle.encode()
-    found = {plain, needle.encode("utf-16-le"), plain.hex().encode(), "".join(f"%{byte:02x}" for byte in plain).encode()}
+    found = {plain, needle.encode("utf-16-le"), plain.hex().encode(), "".join(f"%{byte:02x}" for byte in plain).encode(),
+             urllib.parse.quote(needle, safe="").encode()}
     # However many bytes stand before it: without the characters that they or what follows have a part in.
     for before in range(3):
         text = base64.b64encode(b"x" * before + plain)

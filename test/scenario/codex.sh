@@ -6,7 +6,7 @@
 home_own
 export DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent
 unset OPENAI_API_KEY CODEX_API_KEY
-key=sk-canary-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+key=sk-canary+$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
 agents=$(realpath "$lib/../../agents")
 
 # What installing reaches may lie in a network that the policy keeps sandboxes from: this machine's word is asked for here.
@@ -60,33 +60,8 @@ print(*sorted({entry["authorization"] for entry in map(json.loads, open(sys.argv
 ' "$1" "$2"
 }
 
-# Files below a folder that hold the text in one of its forms, holes left out: holders FOLDER TEXT
-holders() {
-	python3 - "$1" "$2" <<'END'
-import base64, os, sys
-needle = sys.argv[2].encode()
-forms = [needle, needle.decode().encode("utf-16-le")]
-forms += [base64.b64encode(b"x" * shift + needle)[4:-4] for shift in range(3)]
-for folder, _, names in os.walk(sys.argv[1]):
-    for name in names:
-        path = os.path.join(folder, name)
-        if not os.path.isfile(path):
-            continue
-        with open(path, "rb", 0) as file:
-            rest, at, end = b"", 0, os.fstat(file.fileno()).st_size
-            while at < end:
-                try:
-                    at = os.lseek(file.fileno(), at, os.SEEK_DATA)
-                except OSError:
-                    break
-                file.seek(at)
-                data = rest + file.read(4 << 20)
-                if any(form in data for form in forms):
-                    print(path)
-                    break
-                at, rest = file.tell(), data[-200:]
-END
-}
+# Files below a folder that hold the text in one of its forms: holders FOLDER TEXT
+holders() { python3 "$lib/search.py" "$2" "$1"; }
 
 # What installs an agent runs scripts of others, and has no credential of the person's.
 "$SBX" secret set xai --command "touch '$scratch/asked'; echo x" 2>/dev/null
@@ -112,14 +87,23 @@ like "The journal tells of credentials that were put in" "$(grep '"path":"/v1/re
 	'"credential":"openai"'
 
 like "In the sandbox there is a placeholder" "$("$SBX" exec coder printenv OPENAI_API_KEY)" '^sk-proj-[A-Za-z0-9]{36}$'
+mkdir "$scratch/processes"
+"$SBX" exec coder sudo sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null; dmesg' >"$scratch/processes/guest"
+for role in supervisor engine link keeper; do
+	pids="${pids:-} $(role_pid coder $role)"
+done
+for pid in $pids $(pgrep -P "$(role_pid coder keeper)"); do
+	cat "/proc/$pid/environ" "/proc/$pid/cmdline" >"$scratch/processes/$pid"
+done
+check "What runs can be looked at, here and there" test -s "$scratch/processes/guest" -a "$(find "$scratch/processes" -type f -size +0 | wc -l)" -ge 7
+is "No program was started with the key, here or there" "$(holders "$scratch/processes" "$key")" ""
 known=known-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
 "$SBX" exec coder sh -c "printf '%s' '$known' >/dev/shm/known"
 "$SBX" stop coder
 folder=$SBX_HOME/data/sandboxes/coder
 like "What the sandbox has in its memory is found where that is saved" "$(holders "$folder" "$known")" '/saved/'
-is "Neither disk, saved memory, journal nor log holds the key" "$(holders "$folder" "$key")" ""
-is "... nor anything else that is kept, in the clear" "$(holders "$SBX_HOME/config" "$key"; holders "$SBX_HOME/run" "$key")" ""
-say "$(cd "$folder" && du -sh disk.img saved | tr '\n' ' ')was looked through"
+is "Neither disk, saved memory, journal, log nor anything else that is kept holds the key in the clear" "$(holders "$SBX_HOME" "$key")" ""
+say "$(du -sh "$SBX_HOME" | cut -f 1) was looked through"
 
 "$SBX" policy deny network api.openai.com >/dev/null
 "$SBX" run codex --name coder -- --version >/dev/null 2>"$scratch/err"

@@ -2,6 +2,7 @@
 # Secrets of a sandbox that runs: placeholders inside, values nowhere but in its vault; changes, forks, suspending.
 . "$(dirname "$0")/../lib/scenario.sh"
 home_own
+ulimit -c unlimited 2>/dev/null
 unset OPENAI_API_KEY CODEX_API_KEY GH_TOKEN GITHUB_TOKEN GROQ_API_KEY XAI_API_KEY
 export DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent
 canary=canary-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
@@ -111,4 +112,11 @@ like "... which it had" "$(cat "$scratch/listed")" "nebius +w"
 is "... also with one that was run with --rm" "$("$SBX" secret ls | grep -c nebius)" 0
 
 check "another sandbox has others" test "$(value z OPENAI_API_KEY)" != "$placeholder"
+
+# ---- what dies ----
+for role in "$(pgrep -P "$(role_pid z keeper)" -f sbx-vault)" "$(role_pid z proxy)"; do
+	kill -ABRT "$role"
+	check "a role that is killed by a fault is gone" within 10 is_gone "$role"
+done
+is "... and leaves no memory behind" "$(find / -xdev -name 'core*' -type f -newer "$scratch/port" -size +100k 2>/dev/null)" ""
 done_testing
