@@ -33,19 +33,20 @@ struct flow {
 	enum flow_state state;
 	bool is_proxy;
 	bool is_secure;    /* inside TLS, both ways */
-	struct ways *ways; /* of a stream of HTTP/2: borrowed; NULL otherwise */
+	bool is_stream;    /* the client's, of HTTP/2 */
+	struct ways *ways; /* where it is secure */
 	struct way_wait wait;
 	struct reach *reach;
 	struct outlet *outlet; /* kept between exchanges with the same host */
 	struct host out_host;  /* where it goes */
 	uint16_t out_port;
 	bool is_by_proxy;                /* and through whom */
-	struct trunk *trunk;             /* with ways: that it will be a stream of */
+	struct trunk *trunk;             /* with ways: that it is or will be a stream of */
 	struct handler server;           /* of that stream */
 	struct h2_stream *server_stream; /* NULL before, and when it is over */
 	bool server_has_ended;
-	bool is_used;    /* it has had an answer before */
-	struct buf head; /* the request's, written anew, until there is a connection */
+	bool is_used;    /* the connection was there before */
+	struct buf head; /* the request's, written anew, without the credential, until there is an answer */
 	struct injection injection;
 	struct vault_ask *ask;
 	unsigned n_lost;         /* connections that have ended before the request was sent */
@@ -59,6 +60,7 @@ struct flow {
 	bool wants_trailers;
 	struct buf trailers; /* of the answer (trailers.h) */
 	bool is_deaf;        /* the server takes no more of the request */
+	bool has_sent_body;  /* some of it */
 	bool has_begun;      /* a head, which has not come to its end */
 };
 

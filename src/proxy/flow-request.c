@@ -61,6 +61,7 @@ static void remember(struct flow *flow, const struct http1_head *head)
 	flow->is_close_wanted = head->minor == 0 || http1_has_token(head, "connection", "close");
 	flow->has_answered = flow->is_deaf = false;
 	flow->n_interim = flow->n_lost = 0;
+	flow->has_sent_body = false;
 	flow->scan.len = 0;
 	buf_clear(&flow->trailers);
 	flow->wants_trailers = http1_has_token(head, "te", "trailers");
@@ -79,8 +80,9 @@ static int write_head(struct flow *flow, const struct http1_head *head, const st
 	body_init(&flow->request, &shape.framing);
 	flow->is_request_chunked = shape.framing.body == HTTP1_CHUNKED;
 	/* A stream's end is told; its content is not framed within it. */
-	if (flow->ways && !flow->request.is_done)
+	if (flow->is_stream && !flow->request.is_done)
 		flow->request.kind = HTTP1_UNTIL_CLOSE;
+	buf_clear(&flow->head);
 	host_format(&target->name, target->port, host);
 	if (target->port == default_port)
 		*strrchr(host, ':') = '\0';
@@ -252,7 +254,7 @@ static void pass_piece(struct flow *flow, struct slice data, size_t used)
 /* The client has said everything that it will. */
 static void end_request(struct flow *flow)
 {
-	if (!flow->ways) {
+	if (!flow->is_stream) {
 		tunnel_close(flow->tunnel);
 		return;
 	}

@@ -23,7 +23,7 @@ static int send_head(struct flow *flow, const struct http1_head *head, const str
 	int r;
 
 	flow->has_answered = true;
-	if (flow->ways) {
+	if (flow->is_stream) {
 		r = http2_write_response(&out, head, shape);
 		/* A head that is all there is says so itself: gRPC tells failures that way. */
 		return r < 0 ? r : tunnel_respond(flow->tunnel, buf_slice(&out), !flow->response.is_done);
@@ -64,7 +64,7 @@ static int pass_interim(struct flow *flow, const struct http1_head *head)
 
 	if (++flow->n_interim > INTERIM_MAX)
 		return -EPROTO;
-	if (flow->ways) {
+	if (flow->is_stream) {
 		r = http2_write_response(&out, head, &shape);
 		return r < 0 ? r : h2_inform(flow->tunnel->stream, buf_slice(&out));
 	}
@@ -78,12 +78,15 @@ static void shape_answer(struct flow *flow, const struct http1_head *head, struc
 {
 	flow->server_closes = head->minor == 0 || http1_has_token(head, "connection", "close") ||
 			      shape->framing.body == HTTP1_UNTIL_CLOSE;
+	/* A length leaves HTTP/1 no place for what is promised to come behind. */
+	if (flow->trunk && shape->framing.body == HTTP1_LENGTH && http1_find(head, "trailer", NULL) > 0)
+		shape->framing = (struct http1_framing){.body = HTTP1_CHUNKED};
 	if (shape->framing.body == HTTP1_CHUNKED && flow->client_minor == 0)
 		shape->framing.body = HTTP1_UNTIL_CLOSE;
 	if (shape->framing.body == HTTP1_UNTIL_CLOSE || !flow->request.is_done)
 		flow->is_close_wanted = true;
 	shape->is_close = flow->is_close_wanted;
-	flow->is_rechunked = shape->framing.body == HTTP1_CHUNKED && !flow->ways;
+	flow->is_rechunked = shape->framing.body == HTTP1_CHUNKED && !flow->is_stream;
 }
 
 /* False: there is no going on. */
@@ -105,6 +108,7 @@ static bool take_head(struct flow *flow, const struct http1_head *head, size_t u
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the server does not come to its answer");
 		return false;
 	}
+	buf_done(&flow->head);
 	body_init(&flow->response, &shape.framing);
 	flow->response.chunks.trailers = &flow->trailers;
 	flow->tunnel->record.status = head->status;
@@ -211,7 +215,7 @@ void flow_on_server_end(struct flow *flow, bool is_clean)
 	if (is_whole) {
 		flow->response.is_done = true;
 		flow_exchange_done(flow);
-	} else if (flow->is_used && !flow->has_answered && flow->back.len == 0) {
+	} else if (flow->outlet && flow->is_used && !flow->has_answered && flow->back.len == 0) {
 		/* It closed the kept connection while the request was under way: clients know this, and ask
 		 * again. */
 		flow->tunnel->record.reason = "the server had closed the connection";

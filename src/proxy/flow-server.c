@@ -91,12 +91,32 @@ static void on_drain(struct handler *handler)
 	flow_pump_request(flow_of(server, handler));
 }
 
+static bool is_safe(const struct flow *flow)
+{
+	const char *head = buf_text(&flow->head);
+
+	return strncmp(head, "GET ", 4) == 0 || strncmp(head, "HEAD ", 5) == 0;
+}
+
+/* A server may be leaving while it is asked. What it has not begun with, or what may be asked twice (RFC
+ * 9110, 9.2.2), another connection is asked for, as long as nothing has followed the head. */
+static bool may_ask_again(struct flow *flow, bool is_refused)
+{
+	return flow->head.len > 0 && flow->n_interim == 0 && !flow->has_sent_body &&
+	       (is_refused || (flow->is_used && is_safe(flow))) && ++flow->n_lost <= LOST_MAX;
+}
+
 static void on_close(struct handler *handler)
 {
 	struct flow *flow = flow_of(server, handler);
+	bool is_refused = h2_is_refused(flow->server_stream);
 
 	flow->server_stream = NULL;
-	if (!flow->server_has_ended)
+	if (flow->server_has_ended)
+		return;
+	if (may_ask_again(flow, is_refused))
+		flow_go(flow);
+	else
 		flow_on_server_end(flow, /* is_clean= */ false);
 }
 
@@ -130,66 +150,66 @@ static void wipe(struct buf *text)
 	buf_done(text);
 }
 
+#define auto_secret __attribute__((cleanup(wipe)))
+
 /* The text that is for HTTP/1 in the form of HTTP/2. */
-static int translate_head(const struct flow *flow, struct buf *into)
+static int translate_head(const struct flow *flow, struct slice text, struct buf *into)
 {
 	struct http1_shape shape = {.is_close = false};
 	struct http1_head head;
 	struct slice host = {0};
 	size_t used;
 
-	if (!buf_space(into, flow->head.len * 2))
+	/* At once: a buffer that grows leaves what it held behind. */
+	if (!buf_space(into, text.len * 2))
 		return -ENOMEM;
-	if (http1_parse_request(buf_slice(&flow->head), &head, &used) != PARSED_OK ||
+	if (http1_parse_request(text, &head, &used) != PARSED_OK ||
 	    !http1_frame_request(&head, &shape.framing))
 		return -EINVAL;
 	(void)http1_find(&head, "host", &host);
 	return http2_write_request(into, &head, head.target, host, &shape, flow->wants_trailers);
 }
 
-static void put_into_stream(struct flow *flow)
+static void put_into_stream(struct flow *flow, struct slice text)
 {
-	struct buf lines = {0};
-	int r = translate_head(flow, &lines);
+	auto_secret struct buf lines = {0};
+	int r = translate_head(flow, text, &lines);
 
 	flow->server.ops = &stream_ops;
 	flow->server_has_ended = false;
 	if (r == 0)
 		r = h2_request_head(trunk_h2(flow->trunk), buf_slice(&lines), !flow->request.is_done,
 				    &flow->server, &flow->server_stream);
-	wipe(&lines);
-	wipe(&flow->head);
 	if (r < 0)
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the request cannot be asked of the server");
 	else
 		flow_pump_request(flow);
 }
 
-static void put_out(struct flow *flow)
+static void put_out(struct flow *flow, struct slice text)
 {
 	flow->state = FLOW_EXCHANGES;
 	tunnel_limit(flow->tunnel, TUNNEL_IDLE_MS);
 	if (flow->trunk) {
-		put_into_stream(flow);
+		put_into_stream(flow, text);
 		return;
 	}
-	flow->is_deaf = outlet_send(flow->outlet, buf_slice(&flow->head)) < 0;
-	wipe(&flow->head);
+	flow->is_deaf = outlet_send(flow->outlet, text) < 0;
 	outlet_read(flow->outlet, true);
 	flow_pump_request(flow);
 }
 
 /* Before the empty line. The room is there first: a buffer that grows leaves what it held behind. */
-static int put_in(struct flow *flow, struct slice value)
+static int put_in(const struct flow *flow, struct slice value, struct buf *into)
 {
-	size_t more = strlen(flow->injection.header) + value.len + strlen(": \r\n");
-	int r = buf_space(&flow->head, more) ? 0 : -ENOMEM;
+	struct slice head = slice_of(buf_text(&flow->head), flow->head.len - strlen("\r\n"));
+	size_t more = strlen(flow->injection.header) + value.len + strlen(": \r\n\r\n");
+	int r = buf_space(into, head.len + more) ? buf_append(into, head) : -ENOMEM;
 
-	buf_cut(&flow->head, flow->head.len - strlen("\r\n"));
-	r = r < 0 ? r : buf_append(&flow->head, slice_text(flow->injection.header));
-	r = r < 0 ? r : buf_append(&flow->head, slice_text(": "));
-	r = r < 0 ? r : buf_append(&flow->head, value);
-	return r < 0 ? r : buf_append(&flow->head, slice_text("\r\n\r\n"));
+	r = r < 0 ? r : buf_append(into, slice_text(flow->injection.header));
+	r = r < 0 ? r : buf_append(into, slice_text(": "));
+	r = r < 0 ? r : buf_append(into, value);
+	return r < 0 ? r : buf_append(into, slice_text("\r\n\r\n"));
 }
 
 static bool is_connected(const struct flow *flow)
@@ -199,6 +219,7 @@ static bool is_connected(const struct flow *flow)
 
 static void on_revealed(void *owner, int result, struct slice value)
 {
+	auto_secret struct buf text = {0};
 	struct flow *flow = owner;
 
 	flow->ask = NULL;
@@ -209,11 +230,11 @@ static void on_revealed(void *owner, int result, struct slice value)
 	} else if (!is_connected(flow)) {
 		/* The server has closed it meanwhile, perhaps because it was kept for long. */
 		flow_go(flow);
-	} else if (put_in(flow, value) < 0) {
+	} else if (put_in(flow, value, &text) < 0) {
 		flow_fail(flow, STATUS_BAD_GATEWAY, no_memory);
 	} else {
 		record_set(&flow->tunnel->record.credential, slice_text(flow->injection.service));
-		put_out(flow);
+		put_out(flow, buf_slice(&text));
 	}
 }
 
@@ -225,7 +246,7 @@ static void send_head(struct flow *flow)
 	int r;
 
 	if (flow->injection.service[0] == '\0') {
-		put_out(flow);
+		put_out(flow, buf_slice(&flow->head));
 		return;
 	}
 	flow->state = FLOW_ASKS;
@@ -315,13 +336,16 @@ void flow_go(struct flow *flow)
 	flow->out_host = tunnel->host;
 	flow->out_port = tunnel->port;
 	flow->state = FLOW_CONNECTS;
-	if (flow->ways) {
+	if (flow->is_secure) {
 		flow->wait.done = on_way;
+		/* Asking for another protocol is HTTP/1's own. */
+		flow->wait.protocols = flow->wants_upgrade ? TLS_HTTP1 : TLS_HTTP1 | TLS_HTTP2;
+		flow->wait.takes_used = flow->is_stream;
 		ways_get(flow->ways, &flow->wait);
 		return;
 	}
-	if (reach_start(tunnel->proxy, &flow->out_host, flow->out_port, flow->is_secure ? TLS_HTTP1 : 0,
-			on_reached, flow, &flow->reach) < 0)
+	if (reach_start(tunnel->proxy, &flow->out_host, flow->out_port, /* protocols= */ 0, on_reached, flow,
+			&flow->reach) < 0)
 		flow_fail(flow, STATUS_BAD_GATEWAY, no_memory);
 }
 
@@ -342,7 +366,7 @@ void flow_leave_server(struct flow *flow)
 	way_cancel(&flow->wait);
 	vault_cancel(flow->ask);
 	flow_drop_outlet(flow);
-	wipe(&flow->head);
+	buf_done(&flow->head);
 }
 
 /* ---- the body ---- */
@@ -352,6 +376,7 @@ int flow_send_body(struct flow *flow, struct slice data)
 	auto_buf struct buf chunk = {0};
 	int r;
 
+	flow->has_sent_body = true;
 	if (flow->trunk)
 		return flow->server_stream ? h2_send(flow->server_stream, data) : -EPIPE;
 	if (!flow->is_request_chunked)

@@ -83,11 +83,11 @@ void flow_exchange_done(struct flow *flow)
 
 	/* What came without being asked for is no beginning of the next answer. */
 	if (flow->server_closes || flow->back.len > 0 || !flow->request.is_done || flow->is_deaf ||
-	    (is_last && !flow->ways))
+	    flow->trunk || (is_last && !flow->is_stream))
 		flow_drop_outlet(flow);
 	flow->is_used = true;
 	tunnel_record(tunnel);
-	if (flow->ways) {
+	if (flow->is_stream) {
 		if (flow->outlet)
 			ways_put(flow->ways, steal(&flow->outlet), &tunnel->address, flow->is_by_proxy);
 		end_stream(flow);
@@ -107,6 +107,7 @@ static void done(struct tunnel *tunnel)
 	struct flow *flow = tunnel->data;
 
 	flow_leave_server(flow);
+	ways_leave(flow->ways);
 	buf_done(&flow->trailers);
 	free(flow);
 	tunnel->data = NULL;
@@ -197,24 +198,34 @@ void flow_start(struct tunnel *tunnel)
 		flow_read_head(flow);
 }
 
-void flow_start_secure(struct tunnel *tunnel)
+static struct flow *new_secure_flow(struct tunnel *tunnel)
 {
 	struct flow *flow = new_flow(tunnel);
 
-	if (!flow)
-		return;
-	flow->is_secure = true;
-	flow_read_head(flow);
+	if (flow && ways_use(tunnel->proxy, &tunnel->host, tunnel->port, &flow->ways) < 0) {
+		tunnel_close(tunnel);
+		return NULL;
+	}
+	if (flow)
+		flow->is_secure = true;
+	return flow;
 }
 
-void flow_start_stream(struct tunnel *tunnel, struct ways *ways)
+void flow_start_secure(struct tunnel *tunnel)
 {
-	struct flow *flow = new_flow(tunnel);
+	struct flow *flow = new_secure_flow(tunnel);
+
+	if (flow)
+		flow_read_head(flow);
+}
+
+void flow_start_stream(struct tunnel *tunnel)
+{
+	struct flow *flow = new_secure_flow(tunnel);
 
 	if (!flow)
 		return;
-	flow->is_secure = true;
-	flow->ways = ways;
+	flow->is_stream = true;
 	flow_take_stream(flow);
 }
 

@@ -12,10 +12,8 @@ void flow_start(struct tunnel *tunnel);
 /* The same inside the tunnel's TLS; the server is spoken to inside TLS too. */
 void flow_start_secure(struct tunnel *tunnel);
 
-struct ways;
-
-/* The tunnel is one stream of a client's HTTP/2 session, and one request; borrows ways, which outlive it. */
-void flow_start_stream(struct tunnel *tunnel, struct ways *ways);
+/* The tunnel is one stream of a client's HTTP/2 session, and one request. */
+void flow_start_stream(struct tunnel *tunnel);
 
 /* The client speaks to a proxy: each request names its host, and CONNECT asks for a connection. */
 void flow_start_proxy(struct tunnel *tunnel);

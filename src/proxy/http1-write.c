@@ -93,15 +93,62 @@ int http1_write_chunk(struct buf *into, struct slice data)
 	return r < 0 ? r : buf_append(into, slice_text("\r\n"));
 }
 
-static const char *status_text(unsigned status)
+const char *http1_reason(unsigned status)
 {
 	static const struct {
 		unsigned status;
 		const char *text;
 	} texts[] = {
-		{400, "Bad Request"},     {403, "Forbidden"},           {405, "Method Not Allowed"},
-		{408, "Request Timeout"}, {414, "URI Too Long"},        {421, "Misdirected Request"},
-		{502, "Bad Gateway"},     {503, "Service Unavailable"},
+		{100, "Continue"},
+		{101, "Switching Protocols"},
+		{103, "Early Hints"},
+		{200, "OK"},
+		{201, "Created"},
+		{202, "Accepted"},
+		{203, "Non-Authoritative Information"},
+		{204, "No Content"},
+		{205, "Reset Content"},
+		{206, "Partial Content"},
+		{207, "Multi-Status"},
+		{300, "Multiple Choices"},
+		{301, "Moved Permanently"},
+		{302, "Found"},
+		{303, "See Other"},
+		{304, "Not Modified"},
+		{307, "Temporary Redirect"},
+		{308, "Permanent Redirect"},
+		{400, "Bad Request"},
+		{401, "Unauthorized"},
+		{402, "Payment Required"},
+		{403, "Forbidden"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{406, "Not Acceptable"},
+		{407, "Proxy Authentication Required"},
+		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{410, "Gone"},
+		{411, "Length Required"},
+		{412, "Precondition Failed"},
+		{413, "Content Too Large"},
+		{414, "URI Too Long"},
+		{415, "Unsupported Media Type"},
+		{416, "Range Not Satisfiable"},
+		{417, "Expectation Failed"},
+		{421, "Misdirected Request"},
+		{422, "Unprocessable Content"},
+		{425, "Too Early"},
+		{426, "Upgrade Required"},
+		{428, "Precondition Required"},
+		{429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"},
+		{451, "Unavailable For Legal Reasons"},
+		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
+		{502, "Bad Gateway"},
+		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
+		{505, "HTTP Version Not Supported"},
 	};
 
 	for (size_t i = 0; i < array_len(texts); i++)
@@ -116,7 +163,7 @@ int http1_write_answer(struct buf *into, unsigned status, struct slice text, boo
 		into,
 		"HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
 		"Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-		status, status_text(status), text.len);
+		status, http1_reason(status), text.len);
 
 	return r < 0 || has_no_body ? r : buf_append(into, text);
 }

@@ -21,6 +21,9 @@ int http1_write_request(struct buf *into, const struct http1_head *head, struct 
 			const struct http1_shape *shape);
 int http1_write_response(struct buf *into, const struct http1_head *head, const struct http1_shape *shape);
 
+/* What goes with a status (RFC 9110, 15); empty where nothing is known. */
+const char *http1_reason(unsigned status);
+
 /* One piece of a chunked body; an empty one ends it. */
 int http1_write_chunk(struct buf *into, struct slice data);
 

@@ -155,6 +155,15 @@ int http2_read_request(struct slice head, bool has_body, struct buf *into)
 	return r;
 }
 
+static unsigned number(struct slice status)
+{
+	unsigned number = 0;
+
+	for (size_t i = 0; i < status.len; i++)
+		number = number * 10 + (unsigned)(status.ptr[i] - '0');
+	return number;
+}
+
 /* Without a body and a length HTTP/1 would wait for the connection's end. */
 static bool needs_length(struct slice status, bool is_for_head)
 {
@@ -169,7 +178,7 @@ int http2_read_response(struct slice head, bool has_body, bool is_for_head, stru
 
 	r = r < 0 ? r : buf_append(into, slice_text("HTTP/1.1 "));
 	r = r < 0 ? r : buf_append(into, pseudo.status);
-	r = r < 0 ? r : buf_append(into, slice_text(" \r\n"));
+	r = r < 0 ? r : buf_printf(into, " %s\r\n", http1_reason(number(pseudo.status)));
 	r = r < 0 ? r : take_fields(&fields, head, into);
 	if (r == 0 && !has_body && !fields.has_length && needs_length(pseudo.status, is_for_head))
 		r = buf_append(into, slice_text("content-length: 0\r\n"));

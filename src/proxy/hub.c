@@ -18,7 +18,7 @@ static const struct h2_limits limits = {.streams = STREAMS_MAX,
 struct hub {
 	struct tunnel *tunnel; /* that carries it */
 	struct h2 *h2;
-	struct ways *ways;
+	struct ways *ways;    /* kept for its streams */
 	uv_prepare_t prepare; /* before the loop waits: one write for all that a turn has queued */
 	bool is_over;
 };
@@ -34,7 +34,7 @@ static void done(struct tunnel *tunnel)
 
 	hub->is_over = true;
 	h2_free(hub->h2);
-	ways_free(hub->ways);
+	ways_leave(hub->ways);
 	uv_close((uv_handle_t *)&hub->prepare, free_hub);
 	tunnel->data = NULL;
 }
@@ -81,13 +81,12 @@ static void on_room(struct tunnel *tunnel)
 static int on_request(void *owner, struct h2_stream *stream, const char *method, const char *path)
 {
 	struct hub *hub = owner;
-
 	struct tunnel *tunnel;
 	int r = tunnel_new_inner(hub->tunnel, stream, &tunnel);
 
 	(void)method, (void)path;
 	if (r == 0)
-		flow_start_stream(tunnel, hub->ways);
+		flow_start_stream(tunnel);
 	return r;
 }
 
@@ -101,13 +100,13 @@ void hub_start(struct tunnel *tunnel)
 {
 	static const struct h2_ops ops = HANDLER_H2_OPS(on_request);
 	struct hub *hub = calloc(1, sizeof(*hub));
-	int r = hub ? ways_new(tunnel->proxy, &tunnel->host, tunnel->port, &hub->ways) : -ENOMEM;
+	int r = hub ? ways_use(tunnel->proxy, &tunnel->host, tunnel->port, &hub->ways) : -ENOMEM;
 
 	r = r < 0 ? r : h2_new_server_limited(&ops, hub, &limits, &hub->h2);
 	r = r < 0 ? r : uv_prepare_init(&tunnel->proxy->loop, &hub->prepare);
 	if (r < 0) {
 		if (hub)
-			ways_free(hub->ways);
+			ways_leave(hub->ways);
 		free(hub);
 		tunnel_close(tunnel);
 		return;

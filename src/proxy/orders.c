@@ -8,6 +8,7 @@
 #include "proxy/session.h"
 #include "proxy/tunnel.h"
 #include "proxy/vault.h"
+#include "proxy/ways.h"
 #include "wire/chan.h"
 
 #include <errno.h>
@@ -224,6 +225,7 @@ static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 		return r;
 	if (kind == CHAN_PROXY_SECRETS)
 		return set_secrets(proxy, buf_slice(&text));
+	ways_renew(proxy);
 	if (kind == CHAN_PROXY_STORE)
 		return tls_settings_trust(proxy->tls, buf_slice(&text));
 	if (kind == CHAN_PROXY_REDIRECT)

@@ -25,6 +25,8 @@ struct proxy {
 	struct leaves *leaves;
 	struct session *session; /* NULL before the port has come */
 	struct tunnel *tunnels;  /* all that live */
+	struct ways *ways;       /* to servers, of which there may be more */
+	unsigned n_kept_ways;    /* of these, those that nobody uses */
 	unsigned n_tunnels;
 	unsigned n_streams; /* of these, streams of sessions inside TLS */
 	char sandbox[PROXY_SANDBOX_BYTES];

@@ -128,6 +128,11 @@ bool trunk_is_open(const struct trunk *trunk)
 	return !trunk->is_over && !h2_is_leaving(trunk->h2);
 }
 
+bool trunk_has_room(const struct trunk *trunk)
+{
+	return trunk_is_open(trunk) && !h2_is_full(trunk->h2);
+}
+
 struct h2 *trunk_h2(const struct trunk *trunk)
 {
 	return trunk->h2;

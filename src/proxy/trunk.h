@@ -17,8 +17,9 @@ int trunk_new(struct proxy *proxy, struct outlet *outlet, void (*on_over)(void *
 /* Closes its streams; on_over is not called. */
 void trunk_free(struct trunk *trunk);
 
-/* Whether it takes another request. */
+/* Whether it takes another request, and whether at once. */
 bool trunk_is_open(const struct trunk *trunk);
+bool trunk_has_room(const struct trunk *trunk);
 
 /* The streams' data are struct handler (wire/handler.h). */
 struct h2 *trunk_h2(const struct trunk *trunk);

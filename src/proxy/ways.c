@@ -3,7 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { IDLE_MAX = 8, TRUNKS_MAX = 4 };
+enum {
+	IDLE_MAX = 8,
+	TRUNKS_MAX = 16,
+	KEPT_MAX = 32,
+	KEPT_MS = 45000, /* servers close what is idle, most not before a minute */
+};
 
 struct idle {
 	struct ways *ways;
@@ -20,6 +25,11 @@ struct line {
 
 struct ways {
 	struct proxy *proxy;
+	struct ways *next, **link;
+	uv_timer_t timer; /* while nobody uses them */
+	uint64_t left_ms; /* when the last one left, by the clock of now_ms() */
+	unsigned n_users;
+	bool is_old;
 	struct host host;
 	uint16_t port;
 	struct idle idle[IDLE_MAX];
@@ -29,28 +39,119 @@ struct ways {
 	bool is_http1;             /* what the server spoke last */
 };
 
-int ways_new(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret)
+/* ---- who uses them ---- */
+
+static void free_ways(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static struct ways *find(const struct proxy *proxy, const struct host *host, uint16_t port)
+{
+	struct ways *ways = proxy->ways;
+
+	while (ways && (ways->is_old || ways->port != port || strcmp(ways->host.text, host->text) != 0))
+		ways = ways->next;
+	return ways;
+}
+
+static int new_ways(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret)
 {
 	struct ways *ways = calloc(1, sizeof(*ways));
+	int r = ways ? uv_timer_init(&proxy->loop, &ways->timer) : -ENOMEM;
 
-	if (!ways)
-		return -ENOMEM;
+	if (r < 0) {
+		free(ways);
+		return r;
+	}
 	ways->proxy = proxy;
+	ways->timer.data = ways;
 	ways->host = *host;
 	ways->port = port;
+	ways->next = proxy->ways;
+	ways->link = &proxy->ways;
+	if (ways->next)
+		ways->next->link = &ways->next;
+	proxy->ways = ways;
 	*ret = ways;
 	return 0;
 }
 
-void ways_free(struct ways *ways)
+/* Time in which the machine sleeps counts too: what was kept over it is hardly still there. */
+static uint64_t now_ms(void)
 {
-	if (!ways)
-		return;
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void stop_keeping(struct ways *ways)
+{
+	uv_timer_stop(&ways->timer);
+	ways->proxy->n_kept_ways--;
+}
+
+static void on_time(uv_timer_t *timer)
+{
+	struct ways *ways = timer->data;
+
+	stop_keeping(ways);
+	*ways->link = ways->next;
+	if (ways->next)
+		ways->next->link = ways->link;
 	for (size_t i = 0; i < IDLE_MAX; i++)
 		outlet_free(ways->idle[i].outlet);
 	for (size_t i = 0; i < TRUNKS_MAX; i++)
 		trunk_free(ways->lines[i].trunk);
-	free(ways);
+	uv_close((uv_handle_t *)timer, free_ways);
+}
+
+/* From here on nobody is given them. */
+static void let_age(struct ways *ways)
+{
+	ways->is_old = true;
+	if (ways->n_users == 0)
+		uv_timer_start(&ways->timer, on_time, 0, 0);
+}
+
+int ways_use(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret)
+{
+	struct ways *ways = find(proxy, host, port);
+	int r = 0;
+
+	if (ways && ways->n_users == 0 && now_ms() - ways->left_ms > KEPT_MS) {
+		let_age(ways);
+		ways = NULL;
+	}
+	if (!ways)
+		r = new_ways(proxy, host, port, &ways);
+	else if (ways->n_users == 0)
+		stop_keeping(ways);
+	if (r < 0)
+		return r;
+	ways->n_users++;
+	*ret = ways;
+	return 0;
+}
+
+/* Not at once, even where they are not kept: one of their connections may be what has come to its end. */
+void ways_leave(struct ways *ways)
+{
+	bool is_kept;
+
+	if (!ways || --ways->n_users > 0)
+		return;
+	is_kept = !ways->is_old && ways->proxy->n_kept_ways < KEPT_MAX;
+	ways->proxy->n_kept_ways++;
+	ways->left_ms = now_ms();
+	uv_timer_start(&ways->timer, on_time, is_kept ? KEPT_MS : 0, 0);
+}
+
+void ways_renew(struct proxy *proxy)
+{
+	for (struct ways *ways = proxy->ways; ways; ways = ways->next)
+		let_age(ways);
 }
 
 /* The policy may be another one than the one by which the address was picked. */
@@ -120,11 +221,13 @@ static bool find_trunk(struct ways *ways, struct way *ret)
 	for (size_t i = 0; i < TRUNKS_MAX; i++) {
 		const struct line *line = &ways->lines[i];
 
-		if (!line->trunk || !trunk_is_open(line->trunk) ||
+		if (!line->trunk || !trunk_has_room(line->trunk) ||
 		    !is_good(ways, &line->address, line->is_by_proxy))
 			continue;
-		*ret = (struct way){
-			.trunk = line->trunk, .address = line->address, .is_by_proxy = line->is_by_proxy};
+		*ret = (struct way){.trunk = line->trunk,
+				    .address = line->address,
+				    .is_by_proxy = line->is_by_proxy,
+				    .is_used = true};
 		return true;
 	}
 	return false;
@@ -206,7 +309,7 @@ static void on_reached(void *owner, const struct reach_result *result)
 			  .is_denied = result->is_denied};
 
 	wait->reach = NULL;
-	if (result->outlet)
+	if (result->outlet && (wait->protocols & TLS_HTTP2))
 		ways->is_http1 = result->protocol == TLS_HTTP1;
 	if (result->outlet && result->protocol == TLS_HTTP2)
 		add_trunk(ways, result, &way);
@@ -223,9 +326,9 @@ static void begin(struct ways *ways, struct way_wait *wait)
 {
 	static const struct way none = {.why = "there is no memory for a connection"};
 
-	if (!ways->is_http1)
+	if ((wait->protocols & TLS_HTTP2) && !ways->is_http1)
 		ways->reaching = wait;
-	if (reach_start(ways->proxy, &ways->host, ways->port, TLS_HTTP1 | TLS_HTTP2, on_reached, wait,
+	if (reach_start(ways->proxy, &ways->host, ways->port, wait->protocols, on_reached, wait,
 			&wait->reach) == 0)
 		return;
 	if (ways->reaching == wait)
@@ -243,16 +346,17 @@ bool ways_has(const struct ways *ways, const struct trunk *trunk)
 
 void ways_get(struct ways *ways, struct way_wait *wait)
 {
+	bool takes_http2 = wait->protocols & TLS_HTTP2;
 	struct way way;
 
 	wait->ways = ways;
 	wait->link = NULL;
 	wait->reach = NULL;
-	if (find_trunk(ways, &way) || take_idle(ways, &way)) {
+	if ((takes_http2 && find_trunk(ways, &way)) || (wait->takes_used && take_idle(ways, &way))) {
 		wait->done(wait, &way);
 		return;
 	}
-	if (!ways->reaching || ways->is_http1) {
+	if (!takes_http2 || !ways->reaching || ways->is_http1) {
 		begin(ways, wait);
 		return;
 	}

@@ -1,6 +1,7 @@
 /*
- * The connections to one server that the requests of one client share: one for all of them where the server
- * speaks HTTP/2, else one at a time for each, kept for the next.
+ * The connections to one server that the sandbox's requests inside TLS share: one for all of them where the
+ * server speaks HTTP/2, else one at a time for each, kept for the next. They stay for a while when nobody
+ * uses them any more, so that programs that follow one another are spared the handshakes.
  */
 #pragma once
 
@@ -22,16 +23,22 @@ struct way {
 /* Embedded by whoever waits. */
 struct way_wait {
 	void (*done)(struct way_wait *wait, const struct way *way);
+	unsigned protocols;            /* of enum tls_protocol, that will do */
+	bool takes_used;               /* an outlet too whose server may just be closing it */
 	struct way_wait *next, **link; /* link NULL: it does not wait */
 	struct reach *reach;           /* its own */
 	struct ways *ways;
 };
 
-/* Copies host. */
-int ways_new(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret);
-void ways_free(struct ways *ways);
+/* Those of that server. Copies host; whoever is given them says with ways_leave() that they are done with. */
+int ways_use(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret);
+void ways_leave(struct ways *ways);
 
-/* wait->done is set. It is called once, perhaps before this returns, and not after way_cancel(). */
+/* Something has changed that connections are made by: whoever comes from now on gets others. */
+void ways_renew(struct proxy *proxy);
+
+/* wait->done, protocols and takes_used are set. done is called once, perhaps before this returns, and not
+ * after way_cancel(). */
 void ways_get(struct ways *ways, struct way_wait *wait);
 void way_cancel(struct way_wait *wait);
 

@@ -118,6 +118,17 @@ int h2_submit_trailers(struct h2_stream *stream)
 												   : 0;
 }
 
+bool h2_is_full(const struct h2 *h2)
+{
+	return h2->n_streams >=
+	       nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+bool h2_is_refused(const struct h2_stream *stream)
+{
+	return stream->error == NGHTTP2_REFUSED_STREAM;
+}
+
 bool h2_is_leaving(const struct h2 *h2)
 {
 	return nghttp2_session_check_request_allowed(h2->session) == 0;

@@ -12,6 +12,7 @@ struct h2 {
 	const struct h2_ops *ops; /* borrowed */
 	void *owner;
 	struct h2_stream *streams; /* all that live, newest first */
+	unsigned n_streams;
 	size_t queued_total;
 	struct buf *into; /* where h2_drain_as() is at it */
 	int (*append)(struct buf *into, struct slice bytes);
@@ -29,6 +30,7 @@ struct h2_stream {
 	bool ending;   /* no more will be queued */
 	bool deferred; /* nghttp2 waits to be told of new bytes */
 	bool closed;
+	uint32_t error; /* why it is closed */
 	bool has_ended;
 	bool has_answer;           /* the response itself has come */
 	struct buf head, trailers; /* received, and to be sent */

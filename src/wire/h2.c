@@ -47,6 +47,7 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 	if (stream->next)
 		stream->next->link = &stream->next;
 	h2->streams = stream;
+	h2->n_streams++;
 	return stream;
 }
 
@@ -56,6 +57,7 @@ static void stream_free(struct h2_stream *stream)
 	if (stream->next)
 		stream->next->link = stream->link;
 	stream->h2->queued_total -= stream->queue.len;
+	stream->h2->n_streams--;
 	buf_done(&stream->queue);
 	buf_done(&stream->head);
 	buf_done(&stream->trailers);
@@ -225,6 +227,7 @@ static void stream_close(struct h2_stream *stream, uint32_t error)
 	struct h2 *h2 = stream->h2;
 
 	stream->closed = true;
+	stream->error = error;
 	nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
 	nghttp2_session_consume_connection(h2->session, stream->unconsumed);
 	h2->ops->on_close(stream, error);

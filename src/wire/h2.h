@@ -113,6 +113,12 @@ int h2_trail(struct h2_stream *stream, struct slice head);
 /* Client: the server takes no more requests. */
 bool h2_is_leaving(const struct h2 *h2);
 
+/* Client: as many requests are under way as the server takes at once; more would wait. */
+bool h2_is_full(const struct h2 *h2);
+
+/* Client, in on_close: the server has not begun with it (RFC 9113, 8.7). */
+bool h2_is_refused(const struct h2_stream *stream);
+
 /* Queues body bytes, copied. h2_queued() says how many wait, so that the caller can hold back. */
 int h2_send(struct h2_stream *stream, struct slice bytes);
 size_t h2_queued(const struct h2_stream *stream);

@@ -100,8 +100,89 @@ def one_connection_for_all():
         url = f"https://a.test:{place.server.port}/hello"
         status, text = place.curl(*[url] * 20, "--parallel", path="/hello")
         assert status == 0 and text.count(b"hello from afar") == 21, (status, text)
-        starts = {line.partition(b"]")[0] for line in place.server.told.splitlines() if b"recv (stream_id" in line}
-        assert len(starts) == 1, starts
+        assert n_connections(place) == 1, place.server.told
+
+
+def http1_clients():
+    """What a client says in HTTP/1 is said to a server that speaks HTTP/2 only, and its answers are HTTP/1 again."""
+    with Both("--echo-upload", "--trailer", "x-sum: 7") as place:
+        url = f"https://a.test:{place.server.port}"
+        status, text = place.curl("--http1.1", f"{url}/none", f"{url}/hello", path="/hello")
+        assert status == 0 and text.count(b"HTTP/1.1 200 OK\r\n") == 2 and text.count(b"hello from afar") == 2, text
+        assert b"HTTP/1.1 404 Not Found\r\n" in text, text
+        status, text = place.curl("--http1.1", "-I", path="/hello")
+        assert status == 0 and b"content-length: 16" in text.lower() and b"chunked" not in text.lower(), (status, text)
+        body = write("body", "b" * 300000)
+        for how in (["-T", body], ["-T", body, "-H", "Transfer-Encoding: chunked"], ["--data-binary", f"@{body}"]):
+            status, text = place.curl("--http1.1", *how, path="/echo")
+            head, _, rest = text.partition(b"HTTP/1.1 200 OK")[2].partition(b"\r\n\r\n")
+            assert status == 0 and rest.count(b"b") == 300000 and b"x-sum: 7" in rest, (status, how, text[:500], text[-200:])
+        status, text = place.curl("--http1.0", path="/hello")
+        assert status == 0 and b"hello from afar" in text and b"chunked" not in text.lower(), (status, text)
+        assert {(note["path"], note["status"]) for note in place.proxy.notes(8)} == {
+            ("/hello", 200), ("/none", 404), ("/echo", 200)}, place.proxy.journal
+
+
+def n_connections(place):
+    return len({line.partition(b"]")[0] for line in place.server.told.splitlines() if b"recv (stream_id" in line})
+
+
+def connections_outlive_clients():
+    """Clients that follow one another share one connection to the server, whichever HTTP they speak; not when what it was made by has changed."""
+    with Both() as place:
+        for number, version in enumerate(("--http2", "--http1.1", "--http2")):
+            status, text = place.curl(version, path="/hello")
+            assert status == 0 and b"hello from afar" in text, (number, status, text)
+        assert n_connections(place) == 1, place.server.told
+        place.proxy.tell("PROXY_STORE", "")
+        status, text = place.curl(path="/hello")
+        assert b"502" in text and b"comes from nobody" in text, (status, text)
+
+
+class Leaving:
+    """A server that answers one request a connection, and at the second does what it is told to: with a frame, or the connection's end."""
+
+    def __init__(self, last):
+        self.last, self.n_connections = last, 0
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(inside.public.issue("a.test"))
+        self.context.set_alpn_protocols(["h2"])
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            connection, _ = self.listener.accept()
+            self.n_connections += 1
+            threading.Thread(target=self.serve, args=(self.context.wrap_socket(connection, server_side=True),), daemon=True).start()
+
+    def serve(self, connection):
+        with connection, connection.makefile("rb") as stream:
+            stream.read(len(h2.PREFACE))
+            connection.sendall(h2.frame(h2.SETTINGS, 0, 0))
+            while head := stream.read(9):
+                stream.read(int.from_bytes(head[:3], "big"))
+                number = int.from_bytes(head[5:9], "big")
+                if head[3] not in (h2.HEADERS, h2.DATA) or not head[4] & h2.END_STREAM:
+                    continue
+                if number > 1:
+                    connection.sendall(self.last)
+                    return
+                connection.sendall(h2.frame(h2.HEADERS, h2.END_STREAM | h2.END_HEADERS, number, b"\x88"))
+
+
+def servers_that_leave():
+    """A kept connection that ends when it is used again: what may be asked twice is, on another, and nothing else."""
+    goaway = h2.frame(h2.GOAWAY, 0, 0, (1).to_bytes(4, "big") + bytes(4))
+    for last, more, wanted in ((goaway, [], b" 200"), (goaway, ["-X", "DELETE"], b" 200"), (b"", [], b" 200"),
+                               (b"", ["-X", "DELETE"], b" 502"), (goaway, ["-d", "body"], b" 502")):
+        for version in ("--http2", "--http1.1"):
+            with Place(Leaving(last)) as place:
+                assert b" 200" in place.curl(version)[1]
+                status, text = place.curl(version, *more)
+                assert wanted in text.partition(b"\r\n")[0], (last, more, version, status, text)
+                assert place.server.n_connections == (2 if b"200" in wanted else 1), place.server.n_connections
 
 
 def judged_one_by_one():
@@ -232,4 +313,4 @@ def streams_of_all_sessions():
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())
-    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Grpc", "Stopping", "Both", "fields")], sys.argv[3:]))
+    if callable(value) and value.__doc__ and value.__module__ == "__main__" and name not in ("Nghttpd", "Grpc", "Stopping", "Both", "Leaving", "fields", "n_connections")], sys.argv[3:]))

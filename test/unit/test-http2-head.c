@@ -32,10 +32,11 @@ static const struct row requests[] = {
 };
 
 static const struct row responses[] = {
-	{":status: 200\nx: y\n", true, "HTTP/1.1 200 \r\nx: y\r\ntransfer-encoding: chunked\r\n\r\n"},
-	{":status: 200\n", false, "HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n"},
-	{":status: 204\n", false, "HTTP/1.1 204 \r\n\r\n"},
-	{":status: 103\nlink: x\n", false, "HTTP/1.1 103 \r\nlink: x\r\n\r\n"},
+	{":status: 200\nx: y\n", true, "HTTP/1.1 200 OK\r\nx: y\r\ntransfer-encoding: chunked\r\n\r\n"},
+	{":status: 200\n", false, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"},
+	{":status: 204\n", false, "HTTP/1.1 204 No Content\r\n\r\n"},
+	{":status: 103\nlink: x\n", false, "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"},
+	{":status: 299\n", true, "HTTP/1.1 299 \r\ntransfer-encoding: chunked\r\n\r\n"},
 	{"x: y\n", false, NULL},
 	{":status: 20\n", false, NULL},
 	{":status: 200\n:method: GET\n", false, NULL},
