@@ -6,7 +6,9 @@
 enum { READ_BYTES = 64 << 10, WAITING_MAX_BYTES = 256 << 10, HEAD_MAX_BYTES = 32 << 10 };
 
 static const struct h2_limits limits = {.streams = 0,
-					.session_window_bytes = 4 << 20,
+					.session_window_bytes = 8 << 20,
+					.stream_window_bytes = 1 << 20,
+					.stream_window_max_bytes = 4 << 20,
 					.resets = 1 << 20,
 					.resets_per_second = 1 << 20,
 					.head_bytes = HEAD_MAX_BYTES};
@@ -46,16 +48,21 @@ static void end(struct trunk *trunk)
 	trunk_free(trunk);
 }
 
+/* Until there is nothing more, or it waits for the server. */
 static void write_out(struct trunk *trunk)
 {
-	size_t waiting = outlet_waiting(trunk->outlet);
-	auto_buf struct buf out = {0};
+	bool has_more = outlet_waiting(trunk->outlet) < WAITING_MAX_BYTES;
 	int r = 0;
 
-	if (waiting < WAITING_MAX_BYTES)
-		r = h2_drain(trunk->h2, &out, WAITING_MAX_BYTES - waiting);
-	if (r == 0 && out.len > 0)
-		r = outlet_send(trunk->outlet, buf_slice(&out));
+	while (r == 0 && has_more) {
+		size_t limit = WAITING_MAX_BYTES - outlet_waiting(trunk->outlet);
+		auto_buf struct buf out = {0};
+
+		r = h2_drain(trunk->h2, &out, limit);
+		if (r == 0 && out.len > 0)
+			r = outlet_send(trunk->outlet, buf_slice(&out));
+		has_more = out.len >= limit && outlet_waiting(trunk->outlet) == 0;
+	}
 	if (r < 0 || h2_is_over(trunk->h2))
 		end(trunk);
 }

@@ -13,8 +13,10 @@ struct h2 {
 	void *owner;
 	struct h2_stream *streams; /* all that live, newest first */
 	unsigned n_streams;
+	size_t stream_window, stream_window_max;
 	size_t queued_total;
-	struct buf *into; /* where h2_drain_as() is at it */
+	struct buf *into; /* where h2_drain_as() is at it, and until it has how much */
+	size_t limit;
 	int (*append)(struct buf *into, struct slice bytes);
 	unsigned head_bytes;
 	bool is_server;
@@ -24,7 +26,8 @@ struct h2_stream {
 	struct h2 *h2;
 	struct h2_stream *next, **link;
 	int32_t id;
-	size_t unconsumed; /* received and not yet given back to the windows */
+	size_t unconsumed;         /* received and not yet given back to the windows */
+	size_t window, n_consumed; /* since it last grew */
 	void *data;
 	struct buf queue;
 	bool ending;   /* no more will be queued */

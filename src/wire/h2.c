@@ -43,7 +43,8 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 
 	if (!stream)
 		return NULL;
-	*stream = (struct h2_stream){.h2 = h2, .id = id, .next = h2->streams, .link = &h2->streams};
+	*stream = (struct h2_stream){
+		.h2 = h2, .id = id, .window = h2->stream_window, .next = h2->streams, .link = &h2->streams};
 	if (stream->next)
 		stream->next->link = &stream->next;
 	h2->streams = stream;
@@ -116,7 +117,8 @@ static int send_queue(nghttp2_session *session, nghttp2_frame *frame, const uint
 	    h2->append(h2->into, slice_of(buf_text(&stream->queue), len)) < 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	queue_taken(stream, len);
-	return 0;
+	/* Without it the library would send all that there is, of all streams. */
+	return h2->into->len >= h2->limit ? NGHTTP2_ERR_PAUSE : 0;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -273,7 +275,7 @@ static int introduce(struct h2 *h2, const struct h2_limits *limits)
 {
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)h2->stream_window},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
 		 limits->head_bytes > 0 ? limits->head_bytes : HEADER_LIST_MAX_BYTES},
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -297,8 +299,14 @@ static int h2_new(const struct h2_ops *ops, void *owner, bool is_server, const s
 	int r = h2 ? 0 : -ENOMEM;
 
 	if (r == 0) {
-		*h2 = (struct h2){
-			.ops = ops, .owner = owner, .is_server = is_server, .head_bytes = limits->head_bytes};
+		*h2 = (struct h2){.ops = ops,
+				  .owner = owner,
+				  .is_server = is_server,
+				  .stream_window = limits->stream_window_bytes > 0
+							   ? limits->stream_window_bytes
+							   : H2_STREAM_WINDOW_BYTES,
+				  .stream_window_max = limits->stream_window_max_bytes,
+				  .head_bytes = limits->head_bytes};
 		r = make_callbacks(&callbacks);
 	}
 	if (r == 0)
@@ -371,6 +379,7 @@ int h2_drain_as(struct h2 *h2, struct buf *into, size_t limit,
 		int (*append)(struct buf *into, struct slice bytes))
 {
 	h2->into = into;
+	h2->limit = limit;
 	h2->append = append;
 	while (into->len < limit) {
 		const uint8_t *bytes;
@@ -512,12 +521,27 @@ void h2_end(struct h2_stream *stream)
 	wake(stream);
 }
 
+/* A reader with nothing left to read waits for the peer alone, whom a wider window lets send more at a time.
+ */
+static void widen(struct h2_stream *stream, size_t count)
+{
+	stream->n_consumed += count;
+	if (stream->unconsumed > 0 || stream->n_consumed < stream->window ||
+	    stream->window >= stream->h2->stream_window_max)
+		return;
+	stream->n_consumed = 0;
+	stream->window *= 2;
+	(void)nghttp2_session_set_local_window_size(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id,
+						    (int32_t)stream->window);
+}
+
 void h2_consume(struct h2_stream *stream, size_t count)
 {
 	if (count > stream->unconsumed)
 		count = stream->unconsumed;
 	stream->unconsumed -= count;
 	nghttp2_session_consume(stream->h2->session, stream->id, count);
+	widen(stream, count);
 }
 
 void h2_reset(struct h2_stream *stream)

@@ -21,6 +21,9 @@ enum {
 struct h2_limits {
 	unsigned streams;
 	unsigned session_window_bytes; /* of all streams together */
+	/* A stream's window, and what it may grow to while its reader keeps up, for peers that are far away;
+	 * 0: H2_STREAM_WINDOW_BYTES, and it stays. */
+	unsigned stream_window_bytes, stream_window_max_bytes;
 	unsigned resets,
 		resets_per_second; /* a client that resets more is told to go away (CVE-2023-44487) */
 	unsigned head_bytes; /* heads are kept as they are, up to so much (h2_head()); 0: they are not */

@@ -171,6 +171,62 @@ static void test_unread_stream_stalls_alone(void **state)
 	assert_string_equal(buf_text(&pair->server.body), "through");
 }
 
+/* What the client has got of what the server sends on a stream of its own, until the window holds it back. */
+static size_t receive(struct pair *pair, bool hold)
+{
+	static char block[1 << 20];
+	size_t before = pair->client.body.len;
+
+	pair->client.hold = hold;
+	assert_int_equal(h2_send(pair->server.stream, slice_of(block, sizeof(block))), 0);
+	settle(pair, 1 << 20);
+	return pair->client.body.len - before;
+}
+
+static void test_windows_of_readers_that_keep_up_grow(void **state)
+{
+	static const struct h2_limits limits = {.session_window_bytes = 8 << 20,
+						.stream_window_bytes = 64 << 10,
+						.stream_window_max_bytes = 256 << 10,
+						.resets = 10,
+						.resets_per_second = 10};
+	struct pair *pair = *state;
+	struct h2_stream *stream;
+
+	h2_free(pair->client.h2);
+	assert_int_equal(h2_new_client_limited(&ops, &pair->client, &limits, &pair->client.h2), 0);
+	assert_int_equal(h2_request(pair->client.h2, "POST", "/behind", &pair->client, &stream), 0);
+	settle(pair, 1 << 20);
+	assert_int_equal(h2_respond(pair->server.stream, 200), 0);
+	assert_int_equal(receive(pair, true), 64 << 10);
+	assert_int_equal(h2_request(pair->client.h2, "POST", "/keeps-up", &pair->client, &stream), 0);
+	settle(pair, 1 << 20);
+	assert_int_equal(h2_respond(pair->server.stream, 200), 0);
+	assert_int_equal(receive(pair, false), 1 << 20);
+	/* What was read is given back in halves of the window. */
+	assert_in_range(receive(pair, true), 128 << 10, 256 << 10);
+}
+
+/* One call takes about as much as it asks for, whatever is queued. */
+static void test_drain_has_a_limit(void **state)
+{
+	struct pair *pair = *state;
+	static char block[H2_STREAM_WINDOW_BYTES];
+	auto_buf struct buf wire = {0};
+	struct h2_stream *stream;
+
+	settle(pair, 1 << 20);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(h2_request(pair->client.h2, "POST", "/a", &pair->client, &stream), 0);
+		assert_int_equal(h2_send(stream, slice_of(block, sizeof(block))), 0);
+	}
+	assert_int_equal(h2_drain(pair->client.h2, &wire, 32 << 10), 0);
+	assert_in_range(wire.len, 32 << 10, 64 << 10);
+	assert_int_equal(h2_feed(pair->server.h2, buf_slice(&wire)), 0);
+	settle(pair, 1 << 20);
+	assert_int_equal(pair->server.body.len, 4 * sizeof(block));
+}
+
 /* A stream that ends unread must not take its bytes out of the window that all share. */
 static void test_closed_unread_streams_give_the_window_back(void **state)
 {
@@ -292,6 +348,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_exchange, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exchange_byte_by_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unread_stream_stalls_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_windows_of_readers_that_keep_up_grow, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drain_has_a_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_unread_streams_give_the_window_back, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_refused_and_reset, setup, teardown),
