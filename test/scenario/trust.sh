@@ -18,6 +18,12 @@ like "... by git" "$("$SBX" exec x git ls-remote https://denied.test/repo.git 2>
 "$SBX" exec x sh -c 'cat >/tmp/one.pem' <<<"$(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=one 2>/dev/null)"
 like "who does not trust it sees a certificate error" \
 	"$("$SBX" exec x curl -sS --cacert /tmp/one.pem https://denied.test/ 2>&1)" "certificate"
+for days in -1 30; do
+	"$SBX" exec -u root x date -s "@$(($(date +%s) + days * 86400))" >/dev/null
+	like "a guest's clock that is $days days off changes nothing" \
+		"$("$SBX" exec x curl -sS https://skewed.test/ 2>&1)" "^Blocked by sbx policy"
+done
+"$SBX" exec -u root x date -s "@$(date +%s)" >/dev/null
 like "the journal has each" "$("$SBX" policy log x --json)" '"path": ?"/path"'
 check "the key is nowhere inside" "$SBX" exec x sh -c '! grep -rlq "BEGIN PRIVATE KEY" /etc/ssl/certs /tmp /run 2>/dev/null'
 
