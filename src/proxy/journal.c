@@ -8,6 +8,7 @@
 
 enum {
 	WAITING_MAX_BYTES = 4 << 20,
+	MESSAGE_MAX_BYTES = CHAN_BODY_MAX_BYTES - 1,
 	PATH_MAX_BYTES = 512,
 	RULE_MAX_BYTES = 512,
 	METHOD_MAX_BYTES = 32,
@@ -16,7 +17,7 @@ enum {
 struct journal {
 	int chan;
 	uint64_t number, lost;
-	struct buf waiting; /* lines with a NUL behind each */
+	struct buf waiting; /* lines */
 };
 
 void record_done(struct record *record)
@@ -126,15 +127,26 @@ bool journal_waits(const struct journal *journal)
 	return journal->waiting.len > 0;
 }
 
+/* As many whole lines as a message holds. */
+static struct slice next_lines(const struct journal *journal)
+{
+	struct slice lines = buf_slice(&journal->waiting);
+
+	if (lines.len > MESSAGE_MAX_BYTES)
+		lines.len =
+			(size_t)((const char *)memrchr(lines.ptr, '\n', MESSAGE_MAX_BYTES) + 1 - lines.ptr);
+	return lines;
+}
+
 int journal_flush(struct journal *journal)
 {
 	while (journal->waiting.len > 0) {
-		struct slice line = slice_text(buf_text(&journal->waiting));
-		int r = chan_send(journal->chan, CHAN_PROXY_NOTE, 0, 0, line, -1);
+		struct slice lines = next_lines(journal);
+		int r = chan_send(journal->chan, CHAN_PROXY_NOTE, 0, 0, lines, -1);
 
 		if (r < 0)
 			return r;
-		buf_drop(&journal->waiting, line.len + 1);
+		buf_drop(&journal->waiting, lines.len);
 	}
 	return 0;
 }
@@ -147,12 +159,11 @@ void journal_write(struct journal *journal, const struct record *record, int64_t
 	if (r == 0 && journal->lost > 0)
 		r = buf_printf(&line, ",\"lost\":%llu", (unsigned long long)journal->lost);
 	r = r < 0 ? r : append_record(&line, record, now_ms);
-	r = r < 0 ? r : buf_append(&line, slice_of("", 1));
-	if (r < 0 || journal->waiting.len + line.len > WAITING_MAX_BYTES ||
+	r = r < 0 ? r : buf_append(&line, slice_text("\n"));
+	if (r < 0 || line.len > MESSAGE_MAX_BYTES || journal->waiting.len + line.len > WAITING_MAX_BYTES ||
 	    buf_append(&journal->waiting, buf_slice(&line)) < 0) {
 		journal->lost++;
 		return;
 	}
 	journal->lost = 0;
-	(void)journal_flush(journal);
 }

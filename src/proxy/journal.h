@@ -34,8 +34,8 @@ void record_set(char **field, struct slice text);
 int journal_new(int chan, struct journal **ret);
 void journal_free(struct journal *journal);
 
-/* Where the supervisor does not keep up, lines wait; where too many do, they are counted and the next one
- * says so. */
+/* Lines wait for journal_flush(), so that those of one turn go together; where too many do, they are counted
+ * and the next one says so. */
 void journal_write(struct journal *journal, const struct record *record, int64_t now_ms);
 
 /* Whether lines wait; then journal_flush() when the channel can be written. */

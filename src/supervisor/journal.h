@@ -5,7 +5,7 @@
 #pragma once
 
 /*
- * Adds a line; folder is NULL where it is about none; note is a JSON object that a role has made of what a
- * guest has done. It is not parsed here: one that could not be a line is left out.
+ * Adds lines; folder is NULL where they are about none; notes are JSON objects, one a line, that a role has
+ * made of what a guest has done. They are not parsed here: what could not be a line is left out.
  */
-void journal_add(int sandbox_dir, const char *sandbox, const char *folder, const char *note);
+void journal_add(int sandbox_dir, const char *sandbox, const char *folder, const char *notes);

@@ -57,7 +57,7 @@ enum chan_kind {
 	CHAN_PROXY_APPLIED, /* POLICY `id` holds for what is open too; or code is an errno value, body a
 			     * sentence, and what held before still does
 			     */
-	CHAN_PROXY_NOTE,    /* for the journal: body is a JSON object */
+	CHAN_PROXY_NOTE,    /* for the journal: body is lines, a JSON object each */
 	/* supervisor to vault; each is answered with DONE */
 	CHAN_VAULT_CA, /* the descriptor holds the sandbox's authority, or is empty: then one is made and
 			  written to it; body is its name */

@@ -144,7 +144,7 @@ class Proxy:
         kind, number, code, length = struct.unpack("=IIII", message[:16])
         body = message[16 : 16 + length].decode()
         if kind == KINDS["PROXY_NOTE"]:
-            self.journal.append(json.loads(body))
+            self.journal += [json.loads(line) for line in body.splitlines()]
         elif kind == KINDS["PROXY_APPLIED"]:
             self.applied.append((number, code, body))
 
