@@ -187,14 +187,19 @@ static void find_reason(const struct install *install, char ret[LINE_BYTES])
 static bool note_denial(void *owner, const char *sandbox, struct slice line)
 {
 	json_t *record = json_loadb(line.ptr, line.len, 0, NULL);
-	const char *decision = "", *host = "", *reason = "";
+	const char *decision = "", *host = "", *reason = "", *address = "";
+	char *into = owner;
 	int port = 0;
 
 	(void)sandbox;
-	if (json_unpack(record, "{s:s, s:s, s:i, s?s}", "decision", &decision, "host", &host, "port", &port,
-			"reason", &reason) == 0 &&
-	    strcmp(decision, "deny") == 0)
-		snprintf(owner, LINE_BYTES, "%s:%d was denied%s%s", host, port, *reason ? ": " : "", reason);
+	if (json_unpack(record, "{s:s, s:s, s:i, s?s, s?s}", "decision", &decision, "host", &host, "port",
+			&port, "reason", &reason, "address", &address) == 0 &&
+	    strcmp(decision, "deny") == 0) {
+		snprintf(into, LINE_BYTES, "%s:%d was denied%s%s", host, port, *reason ? ": " : "", reason);
+		if (*address)
+			snprintf(into + strlen(into), LINE_BYTES - strlen(into),
+				 " ('sbx policy allow network %s' would)", address);
+	}
 	json_decref(record);
 	return true;
 }

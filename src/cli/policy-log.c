@@ -65,6 +65,14 @@ static const char *reason_of(const json_t *record)
 	return reason[0] || text_of(record, "rule")[0] || !is_denied(record) ? reason : "no rule allows it";
 }
 
+/* With where it led, where it was denied after that was known: that is what a rule would have to name. */
+static int format_reason(const json_t *record, struct buf *into)
+{
+	const char *address = is_denied(record) ? text_of(record, "address") : "";
+
+	return buf_printf(into, "%s%s%s", reason_of(record), address[0] ? "; address " : "", address);
+}
+
 static int format_place(const json_t *record, struct buf *into)
 {
 	const char *host = text_of(record, "host");
@@ -86,8 +94,7 @@ static void print_text(const char *text, int width)
 static void print_record(const json_t *record)
 {
 	const char *method = text_of(record, "method"), *rule = text_of(record, "rule");
-	const char *reason = reason_of(record);
-	auto_buf struct buf line = {0};
+	auto_buf struct buf line = {0}, reason = {0};
 	int r = buf_printf(&line, "%s  %s  %s  ", text_of(record, "time"), text_of(record, "sandbox"),
 			   is_denied(record) ? "denied " : "allowed");
 
@@ -96,8 +103,8 @@ static void print_record(const json_t *record)
 		r = buf_printf(&line, "  %s %s", method, text_of(record, "path"));
 	if (r == 0 && rule[0])
 		r = buf_printf(&line, "  by '%s'", rule);
-	if (r == 0 && reason[0])
-		(void)buf_printf(&line, "  (%s)", reason);
+	if (r == 0 && format_reason(record, &reason) == 0 && reason.len > 0)
+		(void)buf_printf(&line, "  (%s)", buf_text(&reason));
 	print_text(buf_text(&line), 0);
 	putchar('\n');
 }
@@ -118,10 +125,13 @@ static void add_number(json_t *sum, const char *key, json_int_t more)
 static int add_to_sums(json_t *sums, const json_t *record)
 {
 	const char *rule = text_of(record, "rule");
-	auto_buf struct buf key = {0};
+	/* The rule that allowed the name says nothing then. */
+	bool has_reason = is_denied(record) && text_of(record, "reason")[0] != '\0';
+	auto_buf struct buf key = {0}, why = {0};
 	json_t *sum;
 	int r = buf_printf(&key, "%s ", text_of(record, "sandbox"));
 
+	r = r < 0 ? r : format_reason(record, &why);
 	r = r < 0 ? r : format_place(record, &key);
 	if (r < 0)
 		return r;
@@ -133,7 +143,7 @@ static int add_to_sums(json_t *sums, const json_t *record)
 	}
 	json_object_set_new(sum, "sandbox", json_string(text_of(record, "sandbox")));
 	json_object_set_new(sum, "place", json_string(strchr(buf_text(&key), ' ') + 1));
-	json_object_set_new(sum, "why", json_string(rule[0] ? rule : reason_of(record)));
+	json_object_set_new(sum, "why", json_string(rule[0] && !has_reason ? rule : buf_text(&why)));
 	json_object_set_new(sum, "time", json_string(text_of(record, "time")));
 	add_number(sum, "count", 1);
 	add_number(sum, "bytes_in", json_integer_value(json_object_get(record, "bytes_in")));

@@ -45,6 +45,10 @@ int denial_text(struct buf *into, const struct record *record, const char *sandb
 	int r = buf_printf(into, "Blocked by sbx policy: ");
 
 	r = r < 0 ? r : append_target(into, record);
+	/* Where names lead is not for the guest to know. */
+	if (r == 0 && record->is_for_address)
+		return buf_printf(into, "\n%s; outside, this shows which: sbx policy log %s --denied\n",
+				  record->reason, sandbox);
 	if (r == 0 && record->reason)
 		return buf_printf(into, "\n%s\n", record->reason);
 	if (r == 0 && record->rule)

@@ -38,7 +38,8 @@ struct dial {
 	struct attempt *attempts[ADDRESSES_MAX];
 	struct attempt *asking; /* the connection to the host's proxy, once there is one */
 	const char *why;
-	bool is_redirected; /* to where its person sends that name */
+	bool is_redirected;      /* to where its person sends that name */
+	struct in6_addr refused; /* one of those that the policy does not let it go to */
 	bool is_denied, is_starting, is_over;
 };
 
@@ -100,7 +101,8 @@ static void fail_later(struct dial *dial)
 
 static void fail(struct dial *dial)
 {
-	const struct dial_result result = {.fd = -1, .why = dial->why, .is_denied = dial->is_denied};
+	const struct dial_result result = {
+		.fd = -1, .address = dial->refused, .why = dial->why, .is_denied = dial->is_denied};
 
 	if (dial->is_starting)
 		fail_later(dial);
@@ -338,7 +340,9 @@ static void take_addresses(struct dial *dial, const struct in6_addr *addresses, 
 	for (size_t i = 0; i < count; i++) {
 		bool is_v4 = IN6_IS_ADDR_V4MAPPED(&addresses[i]);
 
-		if (n_kept[is_v4] < ADDRESSES_MAX && may_go_to(dial, &addresses[i]))
+		if (!may_go_to(dial, &addresses[i]))
+			dial->refused = addresses[i];
+		else if (n_kept[is_v4] < ADDRESSES_MAX)
 			kept[is_v4][n_kept[is_v4]++] = addresses[i];
 	}
 	for (size_t i = 0; i < ADDRESSES_MAX; i++)
@@ -398,6 +402,7 @@ static int use_upstream(struct dial *dial, const struct upstream_proxy *by)
 
 	if (dial->host->is_address && !may_go_to(dial, &dial->host->address)) {
 		dial->is_denied = true;
+		dial->refused = dial->host->address;
 		dial->why = "it is an address that no rule allows";
 		return -EACCES;
 	}

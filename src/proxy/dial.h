@@ -11,7 +11,7 @@ struct dial;
 
 struct dial_result {
 	int fd;                  /* owned by whoever is told; -1: there is no connection */
-	struct in6_addr address; /* where it goes; with is_by_proxy the proxy's */
+	struct in6_addr address; /* where it goes, with is_by_proxy the proxy's; or what is denied */
 	const char *why;         /* without a connection: a sentence that lives for ever */
 	bool is_denied;          /* the policy lets it go to none of the addresses */
 	bool is_by_proxy; /* or to where its person sends that name: not an address that the policy has judged

@@ -288,7 +288,7 @@ static void on_way_found(struct flow *flow, const struct way *way)
 	if (way->outlet || way->trunk) {
 		take_way(flow, way);
 	} else if (way->is_denied) {
-		tunnel_deny(flow->tunnel, way->why);
+		tunnel_deny_address(flow->tunnel, &way->address, way->why);
 		http_deny(flow->tunnel, flow->is_for_head);
 	} else {
 		flow_fail(flow, STATUS_BAD_GATEWAY, way->why);

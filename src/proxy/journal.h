@@ -20,6 +20,7 @@ struct record {
 	const char *note;           /* a sentence that lives for ever: what was done with the request */
 	const char *reason;         /* a sentence that lives for ever, for what no rule decided */
 	bool is_denied, has_ech;
+	bool is_for_address;          /* that is why it is denied */
 	unsigned status;              /* of the answer */
 	uint64_t bytes_in, bytes_out; /* from the guest, to the guest */
 	int64_t started_ms;

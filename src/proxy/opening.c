@@ -71,7 +71,7 @@ static void on_dialed(void *owner, const struct dial_result *result)
 	} else if (is_ok) {
 		relay_start(tunnel, result->fd);
 	} else if (result->is_denied) {
-		tunnel_deny(tunnel, result->why);
+		tunnel_deny_address(tunnel, &result->address, result->why);
 		refuse(tunnel);
 	} else {
 		tunnel->record.reason = result->why;

@@ -244,14 +244,26 @@ void tunnel_set_host(struct tunnel *tunnel, const struct host *name, uint16_t po
 	begin_record(tunnel);
 }
 
-void tunnel_set_address(struct tunnel *tunnel, const struct in6_addr *address)
+static void tell_address(struct record *record, const struct in6_addr *address)
 {
 	bool is_v4 = IN6_IS_ADDR_V4MAPPED(address);
 
+	inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? address->s6_addr + 12 : address->s6_addr,
+		  record->address, sizeof(record->address));
+}
+
+void tunnel_set_address(struct tunnel *tunnel, const struct in6_addr *address)
+{
 	tunnel->has_address = true;
 	tunnel->address = *address;
-	inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? address->s6_addr + 12 : address->s6_addr,
-		  tunnel->record.address, sizeof(tunnel->record.address));
+	tell_address(&tunnel->record, address);
+}
+
+void tunnel_deny_address(struct tunnel *tunnel, const struct in6_addr *address, const char *reason)
+{
+	tell_address(&tunnel->record, address);
+	tunnel->record.is_for_address = true;
+	tunnel_deny(tunnel, reason);
 }
 
 static struct slice text_or_none(const char *text)

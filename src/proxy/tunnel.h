@@ -112,6 +112,8 @@ bool tunnel_judge(struct tunnel *tunnel, enum policy_protocol protocol, struct j
 void tunnel_set_host(struct tunnel *tunnel, const struct host *name, uint16_t port);
 
 /* Where the connection out goes, for the record. */
+/* What it leads to is denied. */
+void tunnel_deny_address(struct tunnel *tunnel, const struct in6_addr *address, const char *reason);
 void tunnel_set_address(struct tunnel *tunnel, const struct in6_addr *address);
 
 /* Writes the record, if there is one, and begins another for the same host. */

@@ -64,6 +64,10 @@ is "... and what was there before is not" "$(grep -c b.test "$scratch/follow")" 
 printf '{"time":"T","host":"f2.test",' >>"$shelf/one/journal"
 record f3.test 443 allow 'allow f3.test' ',"method":"GET","path":"/p"' >>"$shelf/two/journal"
 check "one of another sandbox too" within 10 seen "two  allowed  f3.test:443  GET /p  by 'allow f3.test'"
+inner='it leads to an address that no rule allows'
+record inner.test 443 deny 'allow inner.test' ",\"reason\":\"$inner\",\"address\":\"10.1.2.3\"" >>"$shelf/two/journal"
+check "what was denied for where it leads is shown with that" within 10 seen "inner.test:443  by 'allow inner.test'  ($inner; address 10.1.2.3)"
+like "... in the sums too" "$("$SBX" policy log two)" "inner.test:443 +1 .*$inner; address 10.1.2.3$"
 is "half a line is not shown" "$(grep -c f2.test "$scratch/follow")" 0
 printf '"port":1,"decision":"deny"}\n' >>"$shelf/one/journal"
 check "... but the whole of it is" within 10 seen "f2.test:1"
