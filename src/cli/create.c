@@ -5,6 +5,7 @@
 #include "cli/env.h"
 #include "cli/probe.h"
 #include "cli/start-state.h"
+#include "cli/template.h"
 #include "image/template.h"
 #include "supervisor/copy.h"
 #include "wire/guard.h"
@@ -189,13 +190,17 @@ static int open_stage(const struct paths *paths, struct sandbox *sandbox, bool i
 	return r;
 }
 
-/* What it starts from; where that cannot be had, an empty disk to boot from. */
+/* What it starts from; where that cannot be had, an empty disk to boot from. Either needs the template. */
 static int fill(const struct paths *paths, const struct sandbox *sandbox, const struct stage *stage,
 		struct err *err)
 {
+	auto_template struct template template = TEMPLATE_NONE;
 	char start[START_STATE_NAME_BYTES];
-	int r = start_state_obtain(paths, sandbox, start, err);
+	int r = template_obtain(paths, sandbox->template, &template, err);
 
+	if (r < 0)
+		return r;
+	r = start_state_obtain(paths, sandbox, start, err);
 	r = r < 0 ? r : copy_still(paths, SHELF_STARTS, start, stage, err);
 	if (r == 0 || r == -ENOSPC)
 		return r;

@@ -51,4 +51,11 @@ check "and can be interrupted, while the first goes on" is_building trixie
 kill -TERM $first
 wait $first
 check "nothing is left of both" within 30 nothing_left
+
+# A folder that cannot be made.
+rm -rf "$templates"
+touch "$templates"
+"$SBX" create shell --no-mount -q 2>"$scratch/err"
+is "a sandbox whose template cannot be built is not made" $? 1
+is "... and it is tried once" "$(grep -c 'cannot open' "$scratch/err")" 1
 done_testing
