@@ -170,6 +170,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return stream->h2->head_bytes > 0 ? h2_keep_field(stream, header, slice_of(value, value_len)) : 0;
 }
 
+static void reset(const struct h2_stream *stream, uint32_t error)
+{
+	nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, error);
+}
+
 /* Trailers are kept until the end is told, which comes with them. */
 static void headers_done(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
 {
@@ -177,7 +182,7 @@ static void headers_done(struct h2 *h2, struct h2_stream *stream, const nghttp2_
 	bool is_response = !h2->is_server && !stream->has_answer;
 
 	if (is_request && h2->ops->on_request(h2->owner, stream, stream->method, stream->path) != 0)
-		h2_reset(stream);
+		reset(stream, NGHTTP2_REFUSED_STREAM);
 	if (is_response && stream->status < 200 && h2->ops->on_inform)
 		h2->ops->on_inform(stream);
 	if (is_response && stream->status >= 200) {
@@ -546,5 +551,5 @@ void h2_consume(struct h2_stream *stream, size_t count)
 
 void h2_reset(struct h2_stream *stream)
 {
-	nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+	reset(stream, NGHTTP2_CANCEL);
 }

@@ -38,7 +38,7 @@ struct h2_stream;
  */
 struct h2_ops {
 	/* Server: a request has come. Answer with h2_respond(), now or later. A non-zero return refuses the
-	 * stream. */
+	 * stream: nothing was done for it, and the peer may ask again (RFC 9113, 8.7). */
 	int (*on_request)(void *owner, struct h2_stream *stream, const char *method, const char *path);
 	/* Client: the response's status has come. */
 	void (*on_response)(struct h2_stream *stream, int status);
