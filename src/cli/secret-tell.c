@@ -42,7 +42,7 @@ static bool has_taken(const struct client_status *status)
 	if (!status->reply)
 		log_line("sandbox '%s' does not answer: it keeps the secrets that it has", status->name);
 	else
-		log_line("sandbox '%s' keeps the secrets that it has: %s", status->name,
+		log_line("sandbox '%s' has not taken the secrets: %s", status->name,
 			 error ? error : "its answer makes no sense");
 	return false;
 }

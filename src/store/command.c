@@ -45,7 +45,7 @@ static int too_slow(int limit_ms, struct err *err)
 	return err_set(err, -ETIME, "the command took longer than %d seconds and was ended", limit_ms / 1000);
 }
 
-int command_value(const char *command, int limit_ms, struct value *ret, struct err *err)
+int command_value(const char *command, int listener, int limit_ms, struct value *ret, struct err *err)
 {
 	int64_t deadline_ms = clock_ms() + limit_ms, left;
 	autofd int ours = -1, theirs = -1;
@@ -60,7 +60,7 @@ int command_value(const char *command, int limit_ms, struct value *ret, struct e
 	if (r < 0)
 		return r;
 	close(steal_fd(&theirs));
-	r = value_read(ret, ours, limit_ms);
+	r = value_read_for(ret, ours, listener, limit_ms);
 	left = deadline_ms - clock_ms();
 	if (r == 0)
 		r = spawn_wait(pid, left > 0 ? (int)left : 0, &status);

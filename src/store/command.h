@@ -7,6 +7,7 @@ enum { COMMAND_LIMIT_MS = 60000 };
 
 /*
  * Has sh(1) run it, at most limit_ms, in a session of its own, without input; what it writes to standard
- * output is the value. The sentence never holds what it wrote.
+ * output is the value. The sentence never holds what it wrote. Where nobody reads the pipe `listener` (-1:
+ * none) any more, the command is ended: -EPIPE.
  */
-int command_value(const char *command, int limit_ms, struct value *ret, struct err *err);
+int command_value(const char *command, int listener, int limit_ms, struct value *ret, struct err *err);

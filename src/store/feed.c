@@ -51,6 +51,13 @@ static int64_t now_s(void)
 
 /* ---- saying ---- */
 
+static bool is_heard(const struct feeder *feeder)
+{
+	struct pollfd pipe = {.fd = feeder->wish->pipe};
+
+	return poll(&pipe, 1, 0) == 0;
+}
+
 static int send_text(struct feeder *feeder)
 {
 	int r = fd_write_all(feeder->wish->pipe, buf_slice(&feeder->text));
@@ -89,7 +96,8 @@ static int find_value(struct feeder *feeder, const struct index_entry *entry, st
 	int r;
 
 	if (entry->source == INDEX_COMMAND)
-		return command_value(entry->command, COMMAND_LIMIT_MS, &feeder->value, err);
+		return command_value(entry->command, feeder->wish->pipe, COMMAND_LIMIT_MS, &feeder->value,
+				     err);
 	index_key(entry->service, entry->sandbox, key);
 	r = store_get(&feeder->store, entry->source, key, &feeder->value, err);
 	return r < 0 ? r : value_check(&feeder->value, err);
@@ -141,8 +149,11 @@ static void renew_later(struct feeder *feeder, const struct service *service, co
 static int tell(struct feeder *feeder, const struct service *service, const struct index_entry *entry)
 {
 	struct err err;
+	int r = find_value(feeder, entry, &err);
 
-	if (find_value(feeder, entry, &err) < 0) {
+	if (r < 0 && !is_heard(feeder))
+		return -EPIPE;
+	if (r < 0) {
 		log_line("secret '%s' cannot be used: %s", service->name, err.text);
 		renew_later(feeder, service, entry, retry_s(entry->refresh_s));
 		return say(feeder, service, SECRET_KEEP);
@@ -213,6 +224,8 @@ static int renew(struct feeder *feeder, struct renewal *renewal)
 		r = say(feeder, renewal->service, SECRET_VALUE);
 		return r < 0 ? r : say_end(feeder);
 	}
+	if (!is_heard(feeder))
+		return -EPIPE;
 	renewal->due_s = now + retry_s(interval_s);
 	if (renewal->ends_s == 0 || now < renewal->ends_s) {
 		log_line("secret '%s' could not be renewed: %s", renewal->service->name, err.text);
@@ -268,7 +281,7 @@ static int go_on(struct feeder *feeder)
 		if (now_s() >= renewal->due_s)
 			r = renew(feeder, renewal);
 	}
-	return r == -EPIPE ? 0 : r;
+	return r;
 }
 
 /* ---- whole ---- */
@@ -305,8 +318,6 @@ int feed_run(const struct paths *paths, const struct feed_wish *wish, struct err
 		r = tell_all(&feeder);
 		if (r < 0 && r != -EPIPE)
 			err_errno(err, r, "cannot pass the secrets on");
-		else if (r == -EPIPE)
-			err_set(err, r, "the sandbox has ended");
 	}
 	if (r == 0 && feeder.n_renewals > 0) {
 		store_done(&feeder.store);
@@ -318,5 +329,6 @@ int feed_run(const struct paths *paths, const struct feed_wish *wish, struct err
 	index_done(&feeder.index);
 	services_done(&feeder.services);
 	store_done(&feeder.store);
-	return r;
+	/* Whoever has made the pipe says why nobody reads it. */
+	return r == -EPIPE ? 0 : r;
 }

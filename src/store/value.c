@@ -30,28 +30,35 @@ int value_set(struct value *value, struct slice bytes)
 	return 0;
 }
 
-static int wait_for(int fd, int64_t deadline_ms)
+static int wait_for(int fd, int listener, int64_t deadline_ms)
 {
-	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	struct pollfd events[] = {{.fd = fd, .events = POLLIN}, {.fd = listener}};
 	int64_t left = deadline_ms < 0 ? -1 : deadline_ms - clock_ms();
 	int count;
 
 	if (deadline_ms >= 0 && left <= 0)
 		return -ETIME;
-	count = poll(&ready, 1, (int)left);
+	count = poll(events, array_len(events), (int)left);
 	if (count == 0)
 		return -ETIME;
+	if (count > 0 && events[1].revents)
+		return -EPIPE;
 	return count < 0 && errno != EINTR ? -errno : 0;
 }
 
 int value_read(struct value *value, int fd, int limit_ms)
+{
+	return value_read_for(value, fd, -1, limit_ms);
+}
+
+int value_read_for(struct value *value, int fd, int listener, int limit_ms)
 {
 	int64_t deadline_ms = limit_ms < 0 ? -1 : clock_ms() + limit_ms;
 
 	value->len = 0;
 	for (;;) {
 		ssize_t count;
-		int r = wait_for(fd, deadline_ms);
+		int r = wait_for(fd, listener, deadline_ms);
 
 		if (r < 0)
 			return r;

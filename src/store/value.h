@@ -31,5 +31,8 @@ int value_set(struct value *value, struct slice bytes);
  */
 int value_read(struct value *value, int fd, int limit_ms);
 
+/* The same; where nobody reads the pipe `listener` any more: -EPIPE. */
+int value_read_for(struct value *value, int fd, int listener, int limit_ms);
+
 /* Without the end of its line; then whether it can be a credential, with a sentence if not. */
 int value_check(struct value *value, struct err *err);

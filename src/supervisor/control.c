@@ -3,6 +3,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -80,6 +81,28 @@ static void begin_exec(struct control_client *client)
 	close_client(client);
 }
 
+/* One that has only said all that it will is still there to hear the answer. */
+static void on_end(uv_poll_t *watch, int status, int events)
+{
+	struct control_client *client = watch->data;
+	struct control *control = client->control;
+	struct pollfd now = {.fd = client->fd};
+
+	(void)events;
+	if (status == 0 && poll(&now, 1, 0) == 0) {
+		uv_poll_stop(watch);
+		return;
+	}
+	close_client(client);
+	control->ops->on_gone(control->owner, client->request.ticket);
+}
+
+static void wait_for_answer(struct control_client *client)
+{
+	if (!client->is_closing)
+		uv_poll_start(&client->watch, UV_DISCONNECT, on_end);
+}
+
 static void obey(struct control_client *client, struct slice line)
 {
 	struct control *control = client->control;
@@ -96,6 +119,7 @@ static void obey(struct control_client *client, struct slice line)
 		client->request.body = body;
 		client->request.ticket = ++control->last_ticket;
 		control->ops->on_request(control->owner, &client->request);
+		wait_for_answer(client);
 	}
 	json_decref(body);
 }

@@ -43,6 +43,8 @@ struct control_ops {
 	void (*on_request)(void *owner, struct control_request *request);
 	/* May a command be run? Then it is, and fd is lent to it. Asked with fd -1 first. */
 	int (*on_exec)(void *owner, int fd, struct err *err);
+	/* Whoever has made the request of that ticket has gone away before the answer. */
+	void (*on_gone)(void *owner, uint64_t ticket);
 };
 
 struct control_client;

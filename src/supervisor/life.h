@@ -48,6 +48,12 @@ struct job {
 	int disk, devices, memory, folders; /* owned; -1 for none */
 };
 
+/* Somebody who waits for secrets to be in the vault. */
+struct feeder {
+	uint64_t ticket; /* 0: nobody */
+	uint32_t id;     /* of what was fed; no other has it */
+};
+
 #define JOB_NONE                                                       \
 	{                                                              \
 		.disk = -1, .devices = -1, .memory = -1, .folders = -1 \
@@ -95,7 +101,10 @@ struct life {
 	/* requests.c */
 	struct network network;
 	uint64_t appliers[JOBS_MAX]; /* tickets of who waits for a policy to hold; 0: nobody */
-	uint64_t feeders[JOBS_MAX];  /* tickets of who waits for secrets to be in the vault; 0: nobody */
+
+	/* secrets-requests.c */
+	struct feeder feeders[JOBS_MAX];
+	uint32_t last_feed;
 
 	/* keep.c */
 	struct save save;
@@ -198,6 +207,10 @@ void secrets_on_request(struct life *life, struct control_request *request);
 /* Of network_ops. */
 void secrets_on_change(void *owner);
 void secrets_on_fed(void *owner, uint32_t id, const char *error);
+void secrets_on_vault_gone(void *owner);
+
+/* Of control_ops. */
+void secrets_on_client_gone(void *owner, uint64_t ticket);
 
 /* ---- keep.c ---- */
 

@@ -275,6 +275,13 @@ static void on_fed(void *owner, uint32_t id, const char *error)
 	network->ops->on_fed(network->owner, id, error);
 }
 
+static void on_vault_gone(void *owner)
+{
+	struct network *network = owner;
+
+	network->ops->on_vault_gone(network->owner);
+}
+
 static void on_resolver_change(void *owner)
 {
 	tell_resolver(owner);
@@ -340,8 +347,10 @@ int network_environment(const struct network *network, struct buf *into)
 void network_start(struct network *network, uv_loop_t *loop, struct shares *keeper,
 		   const struct network_ops *ops, void *owner)
 {
-	static const struct vault_ops vault_ops = {
-		.on_certificate = on_certificate, .on_secrets = on_secrets, .on_fed = on_fed};
+	static const struct vault_ops vault_ops = {.on_certificate = on_certificate,
+						   .on_secrets = on_secrets,
+						   .on_fed = on_fed,
+						   .on_gone = on_vault_gone};
 
 	network->loop = loop;
 	network->keeper = keeper;

@@ -19,6 +19,8 @@ struct network_ops {
 	void (*on_secrets)(void *owner);
 	/* What was fed with that id has been taken, or error says why not. */
 	void (*on_fed)(void *owner, uint32_t id, const char *error);
+	/* The vault has ended, and with it what it was fed: on_fed does not follow. */
+	void (*on_vault_gone)(void *owner);
 	/* A policy that was given with that id holds, or error says why not. */
 	void (*on_applied)(void *owner, uint32_t id, const char *error);
 };

@@ -336,6 +336,7 @@ const struct network_ops requests_network_ops = {
 	.on_applied = on_applied,
 	.on_secrets = secrets_on_change,
 	.on_fed = secrets_on_fed,
+	.on_vault_gone = secrets_on_vault_gone,
 };
 
 static void on_policy(struct life *life, struct control_request *request)
@@ -382,4 +383,5 @@ static void on_request(void *owner, struct control_request *request)
 	control_refuse(&life->control, request->ticket, "there is no such \"op\"");
 }
 
-const struct control_ops requests_ops = {.on_request = on_request, .on_exec = on_exec};
+const struct control_ops requests_ops = {
+	.on_request = on_request, .on_exec = on_exec, .on_gone = secrets_on_client_gone};

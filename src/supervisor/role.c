@@ -20,10 +20,13 @@ static void on_closed(uv_handle_t *handle)
 
 static void let_go(struct role *role)
 {
-	if (role->end)
-		uv_close((uv_handle_t *)&role->end->watch, on_closed);
+	if (!role->end)
+		return;
+	uv_close((uv_handle_t *)&role->end->watch, on_closed);
 	role->end = NULL;
 	role->pid = 0;
+	if (role->on_gone)
+		role->on_gone(role->owner);
 }
 
 static void on_channel(uv_poll_t *watch, int status, int events)

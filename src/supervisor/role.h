@@ -15,6 +15,8 @@ struct role {
 	/* *fd is -1 or a descriptor that is closed afterwards unless it is taken. Negative where it is
 	 * nonsense: the role is not heard any more, and ends. */
 	int (*on_message)(void *owner, const struct chan_message *message, int *fd);
+	/* It has ended, or is not heard any more: what it was asked has no answer. May be NULL. */
+	void (*on_gone)(void *owner);
 	void *owner;
 	struct role_end *end; /* NULL while there is none */
 	pid_t pid;

@@ -24,19 +24,43 @@ int launch_tell_secrets(struct life *life)
 					    "POST " CONTROL_ENVIRONMENT "\n", file);
 }
 
-/* Numbered from 1, as policies are. */
-void secrets_on_fed(void *owner, uint32_t id, const char *error)
+static void answer(struct life *life, struct feeder *feeder, const char *error)
 {
-	struct life *life = owner;
-	uint64_t ticket = id > 0 && id <= JOBS_MAX ? life->feeders[id - 1] : 0;
+	uint64_t ticket = feeder->ticket;
 
-	if (!ticket)
-		return;
-	life->feeders[id - 1] = 0;
+	feeder->ticket = 0;
 	if (error)
 		control_refuse(&life->control, ticket, error);
 	else
 		control_answer(&life->control, ticket, NULL, -1);
+}
+
+void secrets_on_fed(void *owner, uint32_t id, const char *error)
+{
+	struct life *life = owner;
+
+	for (size_t i = 0; i < JOBS_MAX; i++)
+		if (life->feeders[i].ticket && life->feeders[i].id == id)
+			answer(life, &life->feeders[i], error);
+}
+
+void secrets_on_vault_gone(void *owner)
+{
+	struct life *life = owner;
+
+	for (size_t i = 0; i < JOBS_MAX; i++)
+		if (life->feeders[i].ticket)
+			answer(life, &life->feeders[i], "its vault ended before it had them");
+}
+
+/* What it has fed may be taken all the same. */
+void secrets_on_client_gone(void *owner, uint64_t ticket)
+{
+	struct life *life = owner;
+
+	for (size_t i = 0; i < JOBS_MAX; i++)
+		if (life->feeders[i].ticket == ticket)
+			life->feeders[i].ticket = 0;
 }
 
 void secrets_on_change(void *owner)
@@ -56,12 +80,14 @@ void secrets_on_request(struct life *life, struct control_request *request)
 
 	if (r == 0 && request->n_fds != 1)
 		r = err_set(&err, -EINVAL, "secrets come by one pipe");
-	for (uint32_t i = 0; r == 0 && i < JOBS_MAX; i++) {
-		if (life->feeders[i])
+	for (size_t i = 0; r == 0 && i < JOBS_MAX; i++) {
+		struct feeder *feeder = &life->feeders[i];
+
+		if (feeder->ticket)
 			continue;
-		life->feeders[i] = request->ticket;
-		if (network_feed(&life->network, i + 1, request->fds[0]) < 0)
-			secrets_on_fed(life, i + 1, "its vault does not run: it has no secrets");
+		*feeder = (struct feeder){.ticket = request->ticket, .id = ++life->last_feed};
+		if (network_feed(&life->network, feeder->id, request->fds[0]) < 0)
+			answer(life, feeder, "its vault does not run: it has no secrets");
 		return;
 	}
 	if (r == 0)

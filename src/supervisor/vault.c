@@ -157,11 +157,19 @@ static int on_message(void *owner, const struct chan_message *message, int *fd)
 	return 0;
 }
 
+static void on_gone(void *owner)
+{
+	struct vault *vault = owner;
+
+	vault->ops->on_gone(vault->owner);
+}
+
 void vault_init(struct vault *vault, uv_loop_t *loop, const struct place *place, const struct vault_ops *ops,
 		void *owner)
 {
 	*vault = (struct vault){.loop = loop, .place = place, .ops = ops, .owner = owner, .file = -1};
 	vault->role.on_message = on_message;
+	vault->role.on_gone = on_gone;
 	vault->role.owner = vault;
 }
 

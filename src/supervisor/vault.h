@@ -15,6 +15,8 @@ struct vault_ops {
 	void (*on_secrets)(void *owner);
 	/* What was fed with that id has been taken, or error says why not. */
 	void (*on_fed)(void *owner, uint32_t id, const char *error);
+	/* It has ended: what it was fed last may not have been taken, and on_fed does not follow. */
+	void (*on_gone)(void *owner);
 };
 
 struct vault {

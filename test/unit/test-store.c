@@ -238,7 +238,7 @@ static void says(const char *command, int limit_ms, int wanted, const char *text
 	struct err err = {.text = ""};
 
 	assert_int_equal(value_init(&value, &err), 0);
-	assert_int_equal(command_value(command, limit_ms, &value, &err), wanted);
+	assert_int_equal(command_value(command, -1, limit_ms, &value, &err), wanted);
 	if (wanted == 0)
 		assert_true(slice_is(value_slice(&value), text));
 	else if (!strstr(err.text, text))
@@ -261,6 +261,21 @@ static void test_commands(void **state)
 	says("no-such-program-of-this-name 2>/dev/null", 5000, -EIO, "status 127");
 }
 
+static void test_a_command_that_nobody_waits_for(void **state)
+{
+	auto_value struct value value = {0};
+	struct err err = {.text = ""};
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(value_init(&value, &err), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(command_value("echo abc", ends[1], 5000, &value, &err), 0);
+	close(ends[0]);
+	assert_int_equal(command_value("sleep 1000", ends[1], 5000, &value, &err), -EPIPE);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_locker, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_damaged_locker, set_up, tear_down),
 		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_a_command_that_nobody_waits_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
