@@ -172,17 +172,13 @@ static int remove_after(struct run *run, struct err *err)
 
 static int go(struct run *run, int *ret_status, struct err *err)
 {
-	bool was_running = start_is_running(&run->paths, run->sandbox.name, NULL) > 0;
-	int r = start_sandbox(&run->paths, &run->sandbox, err);
+	int r = start_with_environment(&run->paths, &run->sandbox, err);
 
 	if (r < 0) {
 		if (run->is_new)
 			(void)sandbox_remove(&run->paths, SHELF_SANDBOXES, run->sandbox.name, NULL);
 		return r;
 	}
-	/* What is in the environment counts for this run, also where another one has started it. */
-	if (was_running)
-		secret_give(&run->paths, run->sandbox.name);
 	needs_say(&run->paths, run->sandbox.name, run->sandbox.agent, &run->agent);
 	if (run->call->is_detached) {
 		printf("%s\n", run->sandbox.name);

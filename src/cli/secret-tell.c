@@ -15,6 +15,7 @@ enum { STATUS_LIMIT_MS = 1000, GIVE_LIMIT_MS = 150000, TELL_LIMIT_MS = 8000, TEL
 
 /* Of many: what is to be asked of which. */
 struct telling {
+	const char *op;
 	struct client_status *list; /* owned */
 	size_t count;
 };
@@ -47,13 +48,36 @@ static bool has_taken(const struct client_status *status)
 	return false;
 }
 
+/* What is kept somewhere and did not come was said by the store. */
+static void say_lost(const struct paths *paths, const struct client_status *status)
+{
+	const json_t *lost = json_object_get(status->reply, "lost");
+	static struct index index;
+	struct err err;
+
+	if (json_array_size(lost) == 0 || index_load(paths, &index, &err) < 0)
+		return;
+	for (size_t i = 0; i < json_array_size(lost); i++) {
+		const char *service = json_string_value(json_array_get(lost, i));
+
+		if (service && secret_is_service(slice_text(service)) &&
+		    !index_for(&index, service, status->name))
+			log_line("the secret '%s' of sandbox '%s' has gone with its vault, and is kept "
+				 "nowhere: "
+				 "'sbx run' with its variable in the environment gives it anew",
+				 service, status->name);
+	}
+	index_done(&index);
+}
+
 static bool finish(const struct paths *paths, struct telling *telling, int limit_ms)
 {
 	bool have_taken = true;
 
-	client_statuses_of(paths, "secrets", telling->list, telling->count, limit_ms);
+	client_statuses_of(paths, telling->op, telling->list, telling->count, limit_ms);
 	for (size_t i = 0; i < telling->count; i++) {
 		have_taken &= has_taken(&telling->list[i]);
+		say_lost(paths, &telling->list[i]);
 		close(telling->list[i].file);
 		json_decref(telling->list[i].reply);
 	}
@@ -99,7 +123,7 @@ int secret_tell(const struct paths *paths, const char *sandbox, const char *serv
 {
 	const char *const services[] = {service, NULL};
 	char *only[] = {(char *)(uintptr_t)sandbox, NULL}, **names = NULL;
-	struct telling telling = {0};
+	struct telling telling = {.op = "secrets"};
 	bool have_taken = true;
 	size_t count = 0;
 	int r = sandbox ? 0 : sandbox_names(paths, SHELF_SANDBOXES, &names, err);
@@ -162,11 +186,11 @@ static bool has_any(const struct paths *paths)
 	return r == 0 && has;
 }
 
-void secret_give(const struct paths *paths, const char *sandbox)
+void secret_give(const struct paths *paths, const char *sandbox, bool is_needed)
 {
 	struct client_status status;
-	struct telling telling = {.list = &status, .count = 1};
+	struct telling telling = {.op = "all-secrets", .list = &status, .count = 1};
 
-	if (has_any(paths) && begin(paths, sandbox, NULL, &status) == 0)
+	if ((is_needed || has_any(paths)) && begin(paths, sandbox, NULL, &status) == 0)
 		(void)finish(paths, &telling, GIVE_LIMIT_MS);
 }

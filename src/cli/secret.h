@@ -18,9 +18,10 @@ extern const struct secret_verb secret_set_verb, secret_set_custom, secret_ls, s
 
 /*
  * Gives a sandbox that runs all secrets that it may use, also those that are only in this process's
- * environment. Where that fails it runs on without, which is said.
+ * environment. Where that fails it runs on without, which is said. is_needed: it had some, and has lost
+ * them; those that do not come back are named.
  */
-void secret_give(const struct paths *paths, const char *sandbox);
+void secret_give(const struct paths *paths, const char *sandbox, bool is_needed);
 
 /*
  * Tells the sandboxes that run, or the one that is named, that a service's secret has changed or is gone.

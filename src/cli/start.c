@@ -24,11 +24,12 @@ enum {
 	KILL_LIMIT_MS = 10000,
 };
 
-int start_is_running(const struct paths *paths, const char *name, struct err *err)
+static int look(const struct paths *paths, const char *name, bool *ret_needs_secrets, struct err *err)
 {
 	struct client_status status = {.name = name};
 
 	client_statuses(paths, &status, 1, STATUS_LIMIT_MS);
+	*ret_needs_secrets = json_is_true(json_object_get(status.reply, "needs_secrets"));
 	json_decref(status.reply);
 	switch (status.state) {
 	case CLIENT_STOPPED:
@@ -58,6 +59,13 @@ int start_is_running(const struct paths *paths, const char *name, struct err *er
 		       name, name, name);
 }
 
+int start_is_running(const struct paths *paths, const char *name, struct err *err)
+{
+	bool needs_secrets;
+
+	return look(paths, name, &needs_secrets, err);
+}
+
 /* Whoever has started from the same memory has it sealed and lends it; -1 where nobody has. */
 static int find_memory(const struct paths *paths, const char *name)
 {
@@ -70,13 +78,14 @@ static int find_memory(const struct paths *paths, const char *name)
 }
 
 /* 1 where it has been started, 0 where it runs already. */
-static int start(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
+static int start(const struct paths *paths, const struct sandbox *sandbox, bool *ret_needs_secrets,
+		 struct err *err)
 {
 	auto_template struct template template = TEMPLATE_NONE;
 	auto_shares struct shares_files shares = SHARES_NO_FILES;
 	autofd int memory = -1;
 	struct engine_probe probe;
-	int r = start_is_running(paths, sandbox->name, err);
+	int r = look(paths, sandbox->name, ret_needs_secrets, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -96,16 +105,28 @@ static int start(const struct paths *paths, const struct sandbox *sandbox, struc
 
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
-	int r = start(paths, sandbox, err);
+	bool needs_secrets;
+	int r = start(paths, sandbox, &needs_secrets, err);
 
-	if (r > 0)
-		secret_give(paths, sandbox->name);
+	if (r > 0 || (r == 0 && needs_secrets))
+		secret_give(paths, sandbox->name, needs_secrets);
+	return r < 0 ? r : 0;
+}
+
+int start_with_environment(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
+{
+	bool needs_secrets;
+	int r = start(paths, sandbox, &needs_secrets, err);
+
+	if (r >= 0)
+		secret_give(paths, sandbox->name, needs_secrets);
 	return r < 0 ? r : 0;
 }
 
 int start_without_secrets(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
-	int r = start(paths, sandbox, err);
+	bool needs_secrets;
+	int r = start(paths, sandbox, &needs_secrets, err);
 
 	return r < 0 ? r : 0;
 }

@@ -9,9 +9,13 @@ int start_is_running(const struct paths *paths, const char *name, struct err *er
 
 /*
  * Starts it unless it runs. Progress goes to standard error. A caller that is interrupted meanwhile leaves
- * nothing running. Returns 0 when commands can be run in it.
+ * nothing running. Returns 0 when commands can be run in it. It is given its secrets when it was started,
+ * and when it has lost them.
  */
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
+
+/* The same, and secrets that are in the environment count from now on, also where it runs already. */
+int start_with_environment(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
 
 /* The same for what is not the person's own work: it gets no credential. */
 int start_without_secrets(const struct paths *paths, const struct sandbox *sandbox, struct err *err);

@@ -3,7 +3,7 @@
 #include "proxy/http1-write.h"
 #include "proxy/http2-head.h"
 
-enum { STATUS_FORBIDDEN = 403 };
+enum { STATUS_FORBIDDEN = 403, STATUS_BAD_GATEWAY = 502 };
 
 static void answer_stream(struct tunnel *tunnel, unsigned status, struct slice text, bool has_no_body)
 {
@@ -68,12 +68,26 @@ void http_deny(struct tunnel *tunnel, bool has_no_body)
 		answer(tunnel, STATUS_FORBIDDEN, buf_slice(&text), has_no_body);
 }
 
+/* Nobody inside can do anything about it. */
+static int append_remedy(struct buf *into, const struct tunnel *tunnel)
+{
+	const struct proxy *proxy = tunnel->proxy;
+
+	if (!proxy->has_lost_secrets || !inject_is_bound(&proxy->inject, &tunnel->name, tunnel->port))
+		return 0;
+	return buf_printf(into,
+			  "the sandbox's vault has ended, and its secrets with it: on the host, 'sbx run "
+			  "--name %s' or any 'sbx exec %s' gives them anew\n",
+			  proxy->sandbox, proxy->sandbox);
+}
+
 void http_fail(struct tunnel *tunnel, unsigned status, const char *why, bool has_no_body)
 {
 	auto_buf struct buf text = {0};
 
 	tunnel->record.reason = why;
-	if (buf_printf(&text, "sbx could not pass this on: %s\n", why) < 0)
+	if (buf_printf(&text, "sbx could not pass this on: %s\n", why) < 0 ||
+	    (status == STATUS_BAD_GATEWAY && append_remedy(&text, tunnel) < 0))
 		tunnel_close(tunnel);
 	else
 		answer(tunnel, status, buf_slice(&text), has_no_body);

@@ -187,10 +187,11 @@ static int take_port(struct proxy *proxy, const struct chan_message *message, in
 }
 
 /* What was open and is bound now, or is bound no more, is over. */
-static int set_secrets(struct proxy *proxy, struct slice text)
+static int set_secrets(struct proxy *proxy, struct slice text, bool has_lost)
 {
 	int r = inject_set(&proxy->inject, text);
 
+	proxy->has_lost_secrets = has_lost;
 	if (r == 0)
 		tunnels_judge(proxy);
 	return r;
@@ -209,8 +210,9 @@ static int set_redirects(struct proxy *proxy, struct buf *text)
 	return r;
 }
 
-static int take_text(struct proxy *proxy, uint32_t kind, int fd)
+static int take_text(struct proxy *proxy, const struct chan_message *message, int fd)
 {
+	uint32_t kind = message->kind;
 	size_t limit = SETTING_MAX_BYTES;
 	auto_buf struct buf text = {0};
 	int r;
@@ -224,7 +226,7 @@ static int take_text(struct proxy *proxy, uint32_t kind, int fd)
 	if (r < 0)
 		return r;
 	if (kind == CHAN_PROXY_SECRETS)
-		return set_secrets(proxy, buf_slice(&text));
+		return set_secrets(proxy, buf_slice(&text), message->code == 1);
 	ways_renew(proxy);
 	if (kind == CHAN_PROXY_STORE)
 		return tls_settings_trust(proxy->tls, buf_slice(&text));
@@ -255,7 +257,7 @@ static void take(struct proxy *proxy, const struct chan_message *message, int fd
 	case CHAN_PROXY_STORE:
 	case CHAN_PROXY_SECRETS:
 	case CHAN_PROXY_REDIRECT:
-		r = take_text(proxy, message->kind, owned);
+		r = take_text(proxy, message, owned);
 		break;
 	default:
 		break;

@@ -16,6 +16,7 @@ struct proxy {
 	bool has_policy;      /* all its layers are known */
 	struct upstream upstream;
 	struct inject inject;
+	bool has_lost_secrets; /* the vault knows less than inject does, until it is given all anew */
 	struct redirects redirects;
 	struct buf redirects_text;
 	struct resolver *resolver;

@@ -16,7 +16,9 @@
  *   {"op": "diff"}              -> with a file, in which lines of JSON tell what the guest has changed
  *   {"op": "policy"}            -> once the policies, read again, hold for everything that is open
  *   {"op": "secrets"}           -> with a pipe from the store (vault/feed.h), once the vault has taken what
- * came
+ *                                  came
+ *   {"op": "all-secrets"}       -> the same where all there are came; {"ok": true, "lost": [...]}: services
+ *                                  whose secrets went with a vault that has ended, and did not come again
  *   {"op": "guard", "rules": [...]} -> the person's rules for guarded paths, from now on
  *
  * What cannot be done is answered with {"ok": false, "error": sentence}.

@@ -52,6 +52,7 @@ struct job {
 struct feeder {
 	uint64_t ticket; /* 0: nobody */
 	uint32_t id;     /* of what was fed; no other has it */
+	bool is_all;     /* there are */
 };
 
 #define JOB_NONE                                                       \

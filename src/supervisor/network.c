@@ -153,7 +153,8 @@ int network_apply(struct network *network, uint32_t id)
 /* Before it knows, it takes nothing for a credential. */
 static void tell_secrets(struct network *network)
 {
-	if (tell_text(&network->proxy, CHAN_PROXY_SECRETS, 0, 0, buf_slice(&network->vault.bindings)) < 0)
+	if (tell_text(&network->proxy, CHAN_PROXY_SECRETS, 0, network->vault.is_bare,
+		      buf_slice(&network->vault.bindings)) < 0)
 		log_line("the proxy could not be told of the secrets");
 }
 

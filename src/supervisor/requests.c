@@ -33,14 +33,14 @@ static json_t *describe(const struct life *life)
 {
 	const struct machine *machine = life->machine;
 
-	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "ok",
-			 1, "state", state_of(life), "agent", life->sandbox.agent, "accel",
-			 engine_accel_name(life->kind.accel), "restored", life->from_name != NULL, "since",
-			 (json_int_t)life->since, "shares", folders_describe(life), "guarded",
-			 (int)life->n_guarded, "pids", "supervisor", (int)getpid(), "engine",
-			 machine ? (int)machine->engine : 0, "link", machine ? (int)machine->link : 0,
-			 "keeper", (int)life->shares.keeper, "proxy", (int)life->network.proxy.pid, "vault",
-			 (int)life->network.vault.role.pid);
+	return json_pack("{s:b, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}}",
+			 "ok", 1, "state", state_of(life), "agent", life->sandbox.agent, "accel",
+			 engine_accel_name(life->kind.accel), "restored", life->from_name != NULL,
+			 "needs_secrets", life->network.vault.is_bare, "since", (json_int_t)life->since,
+			 "shares", folders_describe(life), "guarded", (int)life->n_guarded, "pids",
+			 "supervisor", (int)getpid(), "engine", machine ? (int)machine->engine : 0, "link",
+			 machine ? (int)machine->link : 0, "keeper", (int)life->shares.keeper, "proxy",
+			 (int)life->network.proxy.pid, "vault", (int)life->network.vault.role.pid);
 }
 
 static void on_status(struct life *life, struct control_request *request)
@@ -371,6 +371,7 @@ static void on_request(void *owner, struct control_request *request)
 		{"guard", folders_on_guard},
 		{"policy", on_policy},
 		{"secrets", secrets_on_request},
+		{"all-secrets", secrets_on_request},
 	};
 	struct life *life = owner;
 

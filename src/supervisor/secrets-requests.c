@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "wire/control.h"
+#include "wire/secret.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -24,15 +25,32 @@ int launch_tell_secrets(struct life *life)
 					    "POST " CONTROL_ENVIRONMENT "\n", file);
 }
 
+static json_t *describe_lost(const struct vault *vault)
+{
+	struct secret_reader reader = {.text = buf_slice(&vault->lost)};
+	struct secret_binding binding;
+	json_t *names = json_array();
+
+	while (secret_next(&reader, &binding, NULL) > 0)
+		json_array_append_new(names, json_stringn(binding.service.ptr, binding.service.len));
+	return json_pack("{s:b, s:o}", "ok", 1, "lost", names);
+}
+
 static void answer(struct life *life, struct feeder *feeder, const char *error)
 {
 	uint64_t ticket = feeder->ticket;
+	json_t *reply = NULL;
 
 	feeder->ticket = 0;
-	if (error)
+	if (error) {
 		control_refuse(&life->control, ticket, error);
-	else
-		control_answer(&life->control, ticket, NULL, -1);
+		return;
+	}
+	if (feeder->is_all) {
+		reply = describe_lost(&life->network.vault);
+		vault_forget_lost(&life->network.vault);
+	}
+	control_answer(&life->control, ticket, reply, -1);
 }
 
 void secrets_on_fed(void *owner, uint32_t id, const char *error)
@@ -85,7 +103,9 @@ void secrets_on_request(struct life *life, struct control_request *request)
 
 		if (feeder->ticket)
 			continue;
-		*feeder = (struct feeder){.ticket = request->ticket, .id = ++life->last_feed};
+		*feeder = (struct feeder){.ticket = request->ticket,
+					  .id = ++life->last_feed,
+					  .is_all = strcmp(request->op, "all-secrets") == 0};
 		if (network_feed(&life->network, feeder->id, request->fds[0]) < 0)
 			answer(life, feeder, "its vault does not run: it has no secrets");
 		return;

@@ -113,6 +113,40 @@ static int check_bindings(struct slice text)
 	return r;
 }
 
+static bool has_service(struct slice text, struct slice service, size_t *ret_count)
+{
+	struct secret_reader reader = {.text = text};
+	struct secret_binding binding;
+	bool has = false;
+
+	for (*ret_count = 0; secret_next(&reader, &binding, NULL) > 0; (*ret_count)++)
+		has = has || (binding.service.len == service.len &&
+			      memcmp(binding.service.ptr, service.ptr, service.len) == 0);
+	return has;
+}
+
+/* Appends what is lost and not in the text: its hosts get no request without it, and nobody else its
+ * placeholder. */
+static int add_lost(struct vault *vault, struct buf *text)
+{
+	struct secret_reader reader = {.text = buf_slice(&vault->lost)};
+	size_t count, end = text->len;
+	auto_buf struct buf lost = {0};
+	struct secret_binding binding;
+	int r = 0;
+
+	while (r == 0 && secret_next(&reader, &binding, NULL) > 0)
+		if (!has_service(buf_slice(text), binding.service, &count) && count < SECRET_BINDINGS_MAX)
+			r = secret_write(text, &binding, false);
+	r = r < 0 ? r : buf_append(&lost, slice_skip(buf_slice(text), end));
+	if (r < 0)
+		return r;
+	buf_done(&vault->lost);
+	vault->lost = lost;
+	buf_init(&lost);
+	return 0;
+}
+
 /* Takes the file. */
 static int take_bindings(struct vault *vault, int fd)
 {
@@ -122,6 +156,7 @@ static int take_bindings(struct vault *vault, int fd)
 							 : fd_read_all(file, SECRET_TEXT_MAX_BYTES, &text);
 
 	r = r < 0 ? r : check_bindings(buf_slice(&text));
+	r = r < 0 ? r : add_lost(vault, &text);
 	if (r < 0)
 		return r;
 	buf_done(&vault->bindings);
@@ -161,6 +196,12 @@ static void on_gone(void *owner)
 {
 	struct vault *vault = owner;
 
+	vault->is_bare |= vault->is_fed;
+	vault->is_fed = false;
+	buf_clear(&vault->lost);
+	if (buf_append(&vault->lost, buf_slice(&vault->bindings)) < 0)
+		buf_clear(&vault->bindings);
+	vault->ops->on_secrets(vault->owner);
 	vault->ops->on_gone(vault->owner);
 }
 
@@ -178,11 +219,9 @@ void vault_on_role(struct vault *vault, pid_t pid, int *channel)
 	auto_secret struct buf text = {0};
 	int r = role_attach(&vault->role, vault->loop, steal_fd(channel), pid);
 
-	if (vault->bindings.len > 0) {
-		log_line("the vault was started again: the next 'sbx run' gives it the secrets anew");
-		buf_clear(&vault->bindings);
-		vault->ops->on_secrets(vault->owner);
-	}
+	if (vault->is_bare)
+		log_line("the vault was started again: the next 'sbx run' or 'sbx exec' gives it the secrets "
+			 "anew");
 	if (r == 0 && !buf_space(&text, SANDBOX_AUTHORITY_MAX_BYTES))
 		r = -ENOMEM;
 	if (r == 0)
@@ -196,5 +235,18 @@ void vault_on_role(struct vault *vault, pid_t pid, int *channel)
 
 int vault_feed(struct vault *vault, uint32_t id, int pipe)
 {
-	return role_tell(&vault->role, CHAN_VAULT_FEED, ASK_FEEDS + id, 0, slice_text(""), pipe);
+	int r = role_tell(&vault->role, CHAN_VAULT_FEED, ASK_FEEDS + id, 0, slice_text(""), pipe);
+
+	vault->is_fed |= r == 0;
+	return r;
+}
+
+void vault_forget_lost(struct vault *vault)
+{
+	if (!vault->is_bare)
+		return;
+	buf_cut(&vault->bindings, vault->bindings.len - vault->lost.len);
+	buf_clear(&vault->lost);
+	vault->is_bare = false;
+	vault->ops->on_secrets(vault->owner);
 }

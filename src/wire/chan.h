@@ -51,7 +51,9 @@ enum chan_kind {
 	CHAN_PROXY_REDIRECT, /* names that go elsewhere (policy/redirect.h) */
 	CHAN_PROXY_STORE,    /* certificates (PEM): what servers' are verified against */
 	CHAN_PROXY_VAULT,    /* the descriptor is a channel to the vault */
-	CHAN_PROXY_SECRETS,  /* bindings without values (wire/secret.h): all that there are now */
+	CHAN_PROXY_SECRETS,  /* bindings without values (wire/secret.h): all that there are now; code 1: the
+			      * vault has lost some, and is to be given them anew
+			      */
 	/* proxy to supervisor */
 	CHAN_PROXY_READY,   /* the guest has answered the handshake for the first time; code is its version */
 	CHAN_PROXY_APPLIED, /* POLICY `id` holds for what is open too; or code is an errno value, body a

@@ -6,7 +6,7 @@ import sys
 import inside
 import tap
 from inside import Place
-from place import Bridge
+from place import Bridge, Vault
 from secure import SecureServer, answer
 
 inside.program, inside.vault_program, inside.http = sys.argv[1:4]
@@ -187,6 +187,23 @@ def no_vault():
         _, text = place.curl(limit=30)
         assert b" 502 " in text and b"the vault does not answer" in text, text
         assert len(place.server.heads) == 1
+
+
+def vault_that_lost_all():
+    """One that was started again has no key until it is given all anew: no request without it, and an answer that names the command."""
+    with Secret(inside.server()) as place:
+        described = place.vault.feed("")
+        place.vault.process.kill()
+        place.vault.process.wait()
+        place.vault = Vault(inside.vault_program, place.vault.authority)
+        place.vault.connect(place.proxy)
+        place.proxy.tell("PROXY_SECRETS", described, code=1)
+        status, text = place.curl()
+        assert b" 502 " in text and b"'sbx run --name box'" in text and b"'sbx exec box'" in text, (status, text)
+        assert place.server.heads == []
+        place.feed(f"value {KEY}")
+        status, _ = place.curl()
+        assert status == 0 and f"Authorization: Bearer {KEY}" in place.fields(), place.fields()
 
 
 sys.exit(tap.run([value for name, value in list(globals().items())

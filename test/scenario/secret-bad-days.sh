@@ -1,5 +1,5 @@
 #!/bin/bash
-# A vault that dies: whoever feeds it hears so at once.
+# A vault that dies: whoever feeds it hears so at once, and what it had is given anew.
 . "$(dirname "$0")/../lib/scenario.sh"
 home_own
 unset OPENAI_API_KEY CODEX_API_KEY GH_TOKEN GITHUB_TOKEN GROQ_API_KEY XAI_API_KEY
@@ -26,6 +26,19 @@ kill_vault() {
 	within 10 is_another_vault "$old"
 }
 
+# A server on this machine, which the host trusts; the guest calls it host.docker.internal.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test -addext subjectAltName=DNS:localhost \
+	-keyout "$scratch/key" -out "$scratch/certificate" 2>/dev/null
+cat "$scratch/certificate" "$scratch/key" >"$scratch/server.pem"
+cp "$scratch/certificate" "$scratch/store.pem"
+export SSL_CERT_FILE=$scratch/store.pem
+python3 "$lib/tls-echo.py" "$scratch/server.pem" "$scratch/requests" >"$scratch/port" &
+server=$!
+trap 'kill $server; finish' EXIT
+within 10 test -s "$scratch/port"
+url=https://host.docker.internal:$(cat "$scratch/port")/
+"$SBX" policy allow network "localhost:$(cat "$scratch/port")" >/dev/null
+
 "$SBX" create shell --name dies --no-mount --memory 2g -q >/dev/null
 
 # ---- while it is fed ----
@@ -47,8 +60,7 @@ check "the same command tries again" "$SBX" secret set groq --command 'echo abc'
 caller=$!
 within 20 is_fed groq
 store=$(store_of groq)
-kill -9 $caller
-wait $caller 2>/dev/null
+{ kill -9 $caller; wait $caller; } 2>/dev/null
 pipe=$(readlink "/proc/$store/fd/3")
 is_let_go() { ! holds_pipe "$pipe"; }
 check "one that is killed meanwhile is forgotten" within 5 is_let_go
@@ -70,4 +82,32 @@ check "... at once ($took ms)" test $took -lt 10000
 like "... and it is said" "$(cat "$scratch/err")" "^sbx: sandbox 'dies' has not taken the secrets: its vault ended before it had them$"
 check "... and the store's process ends" within 5 is_gone "$store"
 "$SBX" secret rm groq
+
+# ---- while it runs ----
+echo acme-key | "$SBX" secret set-custom --host "host.docker.internal:$(cat "$scratch/port")" --header 'X-Acme-Key: %s' --env ACME_KEY 2>/dev/null
+XAI_API_KEY=for-this-run "$SBX" run shell --name dies -d >/dev/null
+holder=$("$SBX" exec dies printenv ACME_KEY)
+like "what is in the environment of a run counts" "$("$SBX" exec dies printenv XAI_API_KEY)" "^xai-"
+mkfifo "$scratch/go"
+# shellcheck disable=SC2016 # the guest's variable
+"$SBX" exec -i dies sh -c 'read -r _; curl -sS -m 20 -w "%{http_code}" -H "X-Acme-Key: $ACME_KEY" "$1"' sh "$url" <"$scratch/go" >"$scratch/out" 2>&1 &
+caller=$!
+exec {go}>"$scratch/go"
+within 20 "$SBX" exec dies pgrep -f 'read -r _'
+kill_vault
+echo >&"$go"
+exec {go}>&-
+wait $caller
+like "where it dies, requests to its hosts are answered with what helps" "$(tr '\n' ' ' <"$scratch/out")" "'sbx exec dies' gives them anew 502"
+check "... and did not get there" test ! -s "$scratch/requests"
+is "the next command gives all there are anew" "$("$SBX" exec dies curl -sS -m 20 "$url" 2>"$scratch/err")" ok
+is "... with the value" "$(grep -i '^x-acme-key' "$scratch/requests" | tr -d '\r')" "X-Acme-Key: acme-key"
+like "... says what does not come back" "$(cat "$scratch/err")" "^sbx: the secret 'xai' of sandbox 'dies' has gone with its vault, and is kept nowhere: 'sbx run' with"
+is "... which has no variable any more" "$("$SBX" exec dies printenv XAI_API_KEY 2>"$scratch/err")" ""
+is "... and says it once" "$(cat "$scratch/err")" ""
+is "the placeholder is the same" "$("$SBX" exec dies printenv ACME_KEY)" "$holder"
+kill_vault
+echo xai-key | "$SBX" secret set xai 2>/dev/null
+# shellcheck disable=SC2016
+like "one that is set meanwhile leaves the others to be given" "$("$SBX" exec dies sh -c 'echo "$XAI_API_KEY $ACME_KEY"') $("$SBX" exec dies curl -sS -m 20 "$url")" "^xai-.* $holder ok$"
 done_testing
