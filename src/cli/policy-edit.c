@@ -184,13 +184,27 @@ static int begin(const struct paths *paths, const char *sandbox, struct policy_f
 	return r < 0 ? r : policy_file_parse(file, buf_slice(text), &policy, err);
 }
 
-/* The limits are those of a whole text. */
+/* What is wrong with the rules for all sandboxes is none of this text's business; how many there are is. */
+static void add_global(const struct paths *paths, struct policy_file *file, struct policy *policy)
+{
+	auto_buf struct buf text = {0};
+	struct err err;
+
+	if (policy_file_open(paths, NULL, file, &err) == 0 && policy_file_read(file, &text, &err) == 0)
+		(void)policy_file_parse(file, buf_slice(&text), policy, &err);
+}
+
+/* The limits are those of a whole text, and of both layers. */
 static int finish(const struct paths *paths, const struct policy_file *file, struct slice text,
 		  struct err *err)
 {
+	auto_policy_file struct policy_file global = POLICY_FILE_NONE;
 	auto_policy struct policy policy = {0};
-	int r = policy_file_parse(file, text, &policy, err);
+	int r;
 
+	if (file->sandbox)
+		add_global(paths, &global, &policy);
+	r = policy_file_parse(file, text, &policy, err);
 	r = r < 0 ? r : policy_file_write(file, text, err);
 	return r < 0 ? r : policy_tell(paths, file->sandbox, err);
 }

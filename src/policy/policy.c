@@ -51,7 +51,9 @@ static int take_line(struct policy *policy, struct slice text, unsigned line, co
 	rule.source = source;
 	rule.line = line;
 	r = policy->n_rules == POLICY_RULES_MAX
-		    ? err_set(err, -E2BIG, "there are more than %d rules", POLICY_RULES_MAX)
+		    ? err_set(err, -E2BIG, "there are more than %d rules%s", POLICY_RULES_MAX,
+			      strcmp(policy->rules[0].source, source) == 0 ? ""
+									   : ", the global ones included")
 		    : add(policy, &rule);
 	if (r < 0)
 		rule_done(&rule);

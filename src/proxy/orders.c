@@ -82,12 +82,22 @@ static int read_text(int fd, size_t limit, struct buf *ret)
 	return r < 0 ? r : fd_read_all(fd, limit, ret);
 }
 
-static int parse_layers(const struct buf *global, const struct buf *sandbox, struct policy *ret,
+/* The other layer was sound alone: where that is too much now, no line of it is to blame. */
+static int parse_layers(const struct buf *const rules[PROXY_LAYERS], uint32_t changed, struct policy *ret,
 			struct policy_error *error)
 {
-	int r = policy_parse(buf_slice(global), "global", ret, error);
+	static const char *const names[PROXY_LAYERS] = {
+		[PROXY_LAYER_GLOBAL] = "global",
+		[PROXY_LAYER_SANDBOX] = "sandbox",
+	};
+	int r = 0;
 
-	return r < 0 ? r : policy_parse(buf_slice(sandbox), "sandbox", ret, error);
+	for (uint32_t i = 0; r == 0 && i < PROXY_LAYERS; i++) {
+		r = policy_parse(buf_slice(rules[i]), names[i], ret, error);
+		if (r < 0 && i != changed)
+			error->line = 0;
+	}
+	return r;
 }
 
 static bool has_all_layers(void)
@@ -134,9 +144,12 @@ static int set_policy(struct proxy *proxy, uint32_t layer, int fd, struct policy
 		snprintf(error->text, sizeof(error->text), "the rules cannot be read: %s", strerror(-r));
 		return r;
 	}
+	if (orders.is_known[layer] && orders.rules[layer].len == text.len &&
+	    memcmp(buf_text(&orders.rules[layer]), buf_text(&text), text.len) == 0)
+		return 0;
 	rules[layer] = &text;
 	policy_init(&policy);
-	r = parse_layers(rules[PROXY_LAYER_GLOBAL], rules[PROXY_LAYER_SANDBOX], &policy, error);
+	r = parse_layers(rules, layer, &policy, error);
 	if (r < 0) {
 		policy_done(&policy);
 		return r;

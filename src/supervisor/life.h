@@ -48,6 +48,13 @@ struct job {
 	int disk, devices, memory, folders; /* owned; -1 for none */
 };
 
+/* Somebody who waits for the rules to hold. */
+struct applier {
+	uint64_t ticket;   /* 0: nobody */
+	uint32_t id;       /* of what the proxy was told; no other has it */
+	unsigned n_layers; /* that are not in force yet */
+};
+
 /* Somebody who waits for secrets to be in the vault. */
 struct feeder {
 	uint64_t ticket; /* 0: nobody */
@@ -101,11 +108,11 @@ struct life {
 
 	/* requests.c */
 	struct network network;
-	uint64_t appliers[JOBS_MAX]; /* tickets of who waits for a policy to hold; 0: nobody */
+	struct applier appliers[JOBS_MAX];
+	uint32_t last_policy, last_feed;
 
 	/* secrets-requests.c */
 	struct feeder feeders[JOBS_MAX];
-	uint32_t last_feed;
 
 	/* keep.c */
 	struct save save;
@@ -209,9 +216,6 @@ void secrets_on_request(struct life *life, struct control_request *request);
 void secrets_on_change(void *owner);
 void secrets_on_fed(void *owner, uint32_t id, const char *error);
 void secrets_on_vault_gone(void *owner);
-
-/* Of control_ops. */
-void secrets_on_client_gone(void *owner, uint64_t ticket);
 
 /* ---- keep.c ---- */
 

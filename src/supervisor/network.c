@@ -138,11 +138,14 @@ static int tell_policy(struct network *network, uint32_t id, enum proxy_layer la
 	return role_tell(&network->proxy, CHAN_PROXY_POLICY, id, layer, slice_text(""), -1);
 }
 
+/* There is a limit for both layers together: the one that grows may have room only once the other has shrunk,
+ * so the first is told again. What the proxy has already costs it nothing. */
 static int tell_policies(struct network *network, uint32_t id)
 {
 	int r = tell_policy(network, 0, PROXY_LAYER_SANDBOX, &network->own_policy);
 
-	return r < 0 ? r : tell_policy(network, id, PROXY_LAYER_GLOBAL, &network->policy);
+	r = r < 0 ? r : tell_policy(network, id, PROXY_LAYER_GLOBAL, &network->policy);
+	return r < 0 ? r : tell_policy(network, id, PROXY_LAYER_SANDBOX, &network->own_policy);
 }
 
 int network_apply(struct network *network, uint32_t id)
@@ -276,6 +279,13 @@ static void on_fed(void *owner, uint32_t id, const char *error)
 	network->ops->on_fed(network->owner, id, error);
 }
 
+static void on_proxy_gone(void *owner)
+{
+	struct network *network = owner;
+
+	network->ops->on_proxy_gone(network->owner);
+}
+
 static void on_vault_gone(void *owner)
 {
 	struct network *network = owner;
@@ -358,6 +368,7 @@ void network_start(struct network *network, uv_loop_t *loop, struct shares *keep
 	network->ops = ops;
 	network->owner = owner;
 	network->proxy.on_message = on_message;
+	network->proxy.on_gone = on_proxy_gone;
 	network->proxy.owner = network;
 	vault_init(&network->vault, loop, network->place, &vault_ops, network);
 	(void)shares_keep_role(keeper, KEEPER_PROXY);

@@ -21,8 +21,11 @@ struct network_ops {
 	void (*on_fed)(void *owner, uint32_t id, const char *error);
 	/* The vault has ended, and with it what it was fed: on_fed does not follow. */
 	void (*on_vault_gone)(void *owner);
-	/* A policy that was given with that id holds, or error says why not. */
+	/* Rules of one layer that were given with that id hold, or error says why not. */
 	void (*on_applied)(void *owner, uint32_t id, const char *error);
+	/* The proxy has ended: on_applied does not follow. The next one is told the rules as they are then.
+	 */
+	void (*on_proxy_gone)(void *owner);
 };
 
 struct network {
@@ -63,7 +66,7 @@ void network_connect(struct network *network, int port);
  * memory file of the caller's; negative where there is none. */
 int network_trust(struct network *network);
 
-/* Has the policies read again; on_applied follows, with that id. */
+/* Has the policies read again; on_applied follows with that id, for each of the two layers. */
 int network_apply(struct network *network, uint32_t id);
 
 /* Hands the vault a pipe from the store, borrowed; on_fed follows, with that id. */

@@ -305,19 +305,36 @@ static void on_note(void *owner, const char *text)
 	journal_add(life->place.dir, life->sandbox.name, NULL, text);
 }
 
-/* Numbered from 1: 0 is what nobody waits for. */
-static void on_applied(void *owner, uint32_t id, const char *error)
+static void answer(struct life *life, struct applier *applier, const char *error)
 {
-	struct life *life = owner;
-	uint64_t ticket = id <= JOBS_MAX ? life->appliers[id - 1] : 0;
+	uint64_t ticket = applier->ticket;
 
-	if (!ticket)
-		return;
-	life->appliers[id - 1] = 0;
+	applier->ticket = 0;
 	if (error)
 		control_refuse(&life->control, ticket, error);
 	else
 		control_answer(&life->control, ticket, NULL, -1);
+}
+
+static void on_applied(void *owner, uint32_t id, const char *error)
+{
+	struct life *life = owner;
+
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		struct applier *applier = &life->appliers[i];
+
+		if (applier->ticket && applier->id == id && (error || --applier->n_layers == 0))
+			answer(life, applier, error);
+	}
+}
+
+static void on_proxy_gone(void *owner)
+{
+	struct life *life = owner;
+
+	for (size_t i = 0; i < JOBS_MAX; i++)
+		if (life->appliers[i].ticket)
+			answer(life, &life->appliers[i], "its proxy ended before it had them");
 }
 
 static void on_trust(void *owner)
@@ -334,6 +351,7 @@ const struct network_ops requests_network_ops = {
 	.on_trust = on_trust,
 	.on_note = on_note,
 	.on_applied = on_applied,
+	.on_proxy_gone = on_proxy_gone,
 	.on_secrets = secrets_on_change,
 	.on_fed = secrets_on_fed,
 	.on_vault_gone = secrets_on_vault_gone,
@@ -341,12 +359,15 @@ const struct network_ops requests_network_ops = {
 
 static void on_policy(struct life *life, struct control_request *request)
 {
-	for (uint32_t i = 0; i < JOBS_MAX; i++) {
-		if (life->appliers[i])
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		struct applier *applier = &life->appliers[i];
+
+		if (applier->ticket)
 			continue;
-		life->appliers[i] = request->ticket;
-		if (network_apply(&life->network, i + 1) < 0)
-			on_applied(life, i + 1, "its proxy does not run: it reaches nothing");
+		*applier = (struct applier){
+			.ticket = request->ticket, .id = ++life->last_policy, .n_layers = PROXY_LAYERS};
+		if (network_apply(&life->network, applier->id) < 0)
+			answer(life, applier, "its proxy does not run: it reaches nothing");
 		return;
 	}
 	control_refuse(&life->control, request->ticket, "too many policies are being applied at once");
@@ -384,5 +405,18 @@ static void on_request(void *owner, struct control_request *request)
 	control_refuse(&life->control, request->ticket, "there is no such \"op\"");
 }
 
+/* What it has asked for is done all the same. */
+static void on_client_gone(void *owner, uint64_t ticket)
+{
+	struct life *life = owner;
+
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		if (life->appliers[i].ticket == ticket)
+			life->appliers[i].ticket = 0;
+		if (life->feeders[i].ticket == ticket)
+			life->feeders[i].ticket = 0;
+	}
+}
+
 const struct control_ops requests_ops = {
-	.on_request = on_request, .on_exec = on_exec, .on_gone = secrets_on_client_gone};
+	.on_request = on_request, .on_exec = on_exec, .on_gone = on_client_gone};

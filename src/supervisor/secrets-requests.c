@@ -71,16 +71,6 @@ void secrets_on_vault_gone(void *owner)
 			answer(life, &life->feeders[i], "its vault ended before it had them");
 }
 
-/* What it has fed may be taken all the same. */
-void secrets_on_client_gone(void *owner, uint64_t ticket)
-{
-	struct life *life = owner;
-
-	for (size_t i = 0; i < JOBS_MAX; i++)
-		if (life->feeders[i].ticket == ticket)
-			life->feeders[i].ticket = 0;
-}
-
 void secrets_on_change(void *owner)
 {
 	struct life *life = owner;

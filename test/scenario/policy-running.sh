@@ -75,4 +75,41 @@ like "... and denies everything" "$(ask)" '^403 nothing is allowed while the rul
 rm "$global"
 check "... until it is mended" within 5 answers '^200'
 eval "exec ${ASK[1]}>&-"
+
+# ---- more rules than there may be, both files together ----
+many() { seq -f "allow h%g.$1.example" "$2"; } # many NAME COUNT
+put() { cat >"$scratch/rules" && mv "$scratch/rules" "$1"; }
+apply() { # what the supervisor itself says of the rules as they are
+	python3 - "$SBX_HOME/run/box.sock" <<'END'
+import socket, sys
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect(sys.argv[1])
+    asked.sendall(b'{"op": "policy"}\n')
+    print(asked.recv(65536).decode(), end="")
+END
+}
+many all 2000 | put "$global"
+{ many own 3000; echo "deny localhost:$port"; } | put "$own"
+like "a sandbox's own rules beyond what there may be are no success" "$(apply)" '"ok":false.*own rules, line 2097: there are more than 4096 rules, the global ones included'
+begin_asking
+is "... and the rules before stay" "$(ask)" 200
+many all 1000 | put "$global"
+is "fewer are" "$(apply)" '{"ok":true}'
+like "... and hold" "$(ask)" '^403 the rule that decided: deny localhost'
+many all 2000 | put "$global"
+like "so it is with those for all sandboxes" "$(apply)" '"ok":false.*for all sandboxes: there are more than 4096 rules'
+# Neither file has room for what the other one loses before that is gone.
+echo "allow localhost:$port" | put "$own"
+many all 4000 | put "$global"
+is "rules may go from one file to the other" "$(apply)" '{"ok":true}'
+{ many own 3000; echo "deny localhost:$port"; } | put "$own"
+many all 1000 | put "$global"
+is "... and back" "$(apply)" '{"ok":true}'
+like "... and hold" "$(ask)" '^403 the rule that decided: deny localhost'
+eval "exec ${ASK[1]}>&-"
+"$SBX" policy allow network --sandbox box "$(seq -s, -f 'x%g.example' 90)" >/dev/null
+"$SBX" policy allow network --sandbox box "$(seq -s, -f 'y%g.example' 10)" >/dev/null 2>"$scratch/err"
+is "a command adds none beyond" $? 1
+like "... and says so" "$(cat "$scratch/err")" "more than 4096 rules, the global ones included"
+is "... and changes nothing" "$(grep -c y1.example "$own")" 0
 done_testing
