@@ -33,6 +33,7 @@ struct install {
 	char script[SCRIPT_MAX_BYTES + 1];
 	char log[PATH_ROOM_BYTES + 96];
 	int log_fd; /* owned */
+	int bond;   /* owned: the sandbox ends with it */
 	struct sandbox sandbox;
 };
 
@@ -136,7 +137,7 @@ static int open_sandbox(struct install *install, const char *name, struct err *e
 	r = r < 0 ? r : create_wish(install->paths, &options, NULL, 0, &wish, err);
 	r = r < 0 ? r : create_sandbox(install->paths, "shell", &options, &wish, &install->sandbox, err);
 	r = r < 0 ? r : write_rules(install, err);
-	return r < 0 ? r : start_without_secrets(install->paths, &install->sandbox, err);
+	return r < 0 ? r : start_bound(install->paths, &install->sandbox, &install->bond, err);
 }
 
 /* ---- what runs in it ---- */
@@ -259,6 +260,8 @@ static int fill(struct install *install, int image, struct err *err)
 	if (install->sandbox.agent && remove_sandbox(install, name, &late) < 0)
 		log_line("%s", late.text);
 	sandbox_done(&install->sandbox);
+	if (install->bond >= 0)
+		close(steal_fd(&install->bond));
 	if (install->log_fd >= 0)
 		close(steal_fd(&install->log_fd));
 	return r;
@@ -318,6 +321,6 @@ int install_make(const struct paths *paths, const char *agent_name, struct err *
 	install->paths = paths;
 	install->agent = agent;
 	install->name = agent_name;
-	install->log_fd = -1;
+	install->log_fd = install->bond = -1;
 	return make(install, err);
 }

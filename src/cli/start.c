@@ -78,8 +78,8 @@ static int find_memory(const struct paths *paths, const char *name)
 }
 
 /* 1 where it has been started, 0 where it runs already. */
-static int start(const struct paths *paths, const struct sandbox *sandbox, bool *ret_needs_secrets,
-		 struct err *err)
+static int start(const struct paths *paths, const struct sandbox *sandbox, int *ret_bond,
+		 bool *ret_needs_secrets, struct err *err)
 {
 	auto_template struct template template = TEMPLATE_NONE;
 	auto_shares struct shares_files shares = SHARES_NO_FILES;
@@ -96,17 +96,19 @@ static int start(const struct paths *paths, const struct sandbox *sandbox, bool 
 		return r;
 	policy_warn(paths, sandbox->name);
 	memory = find_memory(paths, sandbox->name);
-	r = supervise(
-		&(struct supervise){
-			.name = sandbox->name, .template = &template, .memory = memory, .shares = shares.fds},
-		err);
+	r = supervise(&(struct supervise){.name = sandbox->name,
+					  .template = &template,
+					  .memory = memory,
+					  .shares = shares.fds,
+					  .ret_bond = ret_bond},
+		      err);
 	return r < 0 ? r : 1;
 }
 
 int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
 	bool needs_secrets;
-	int r = start(paths, sandbox, &needs_secrets, err);
+	int r = start(paths, sandbox, NULL, &needs_secrets, err);
 
 	if (r > 0 || (r == 0 && needs_secrets))
 		secret_give(paths, sandbox->name, needs_secrets);
@@ -116,18 +118,20 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 int start_with_environment(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
 {
 	bool needs_secrets;
-	int r = start(paths, sandbox, &needs_secrets, err);
+	int r = start(paths, sandbox, NULL, &needs_secrets, err);
 
 	if (r >= 0)
 		secret_give(paths, sandbox->name, needs_secrets);
 	return r < 0 ? r : 0;
 }
 
-int start_without_secrets(const struct paths *paths, const struct sandbox *sandbox, struct err *err)
+int start_bound(const struct paths *paths, const struct sandbox *sandbox, int *ret_bond, struct err *err)
 {
 	bool needs_secrets;
-	int r = start(paths, sandbox, &needs_secrets, err);
+	int r = start(paths, sandbox, ret_bond, &needs_secrets, err);
 
+	if (r == 0)
+		return err_set(err, -EBUSY, "sandbox '%s' runs already", sandbox->name);
 	return r < 0 ? r : 0;
 }
 

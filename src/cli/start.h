@@ -17,8 +17,11 @@ int start_sandbox(const struct paths *paths, const struct sandbox *sandbox, stru
 /* The same, and secrets that are in the environment count from now on, also where it runs already. */
 int start_with_environment(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
 
-/* The same for what is not the person's own work: it gets no credential. */
-int start_without_secrets(const struct paths *paths, const struct sandbox *sandbox, struct err *err);
+/*
+ * Starts one that is not the person's own work: it gets no credential, and ends when *ret_bond, the caller's,
+ * is closed, however the caller ends. -EBUSY where it runs already.
+ */
+int start_bound(const struct paths *paths, const struct sandbox *sandbox, int *ret_bond, struct err *err);
 
 /* Suspends it, or shuts it down, and waits for it. Not running is fine. */
 int start_stop(const struct paths *paths, const char *name, bool is_cold, struct err *err);

@@ -45,7 +45,10 @@ static_assert((int)SUPERVISOR_FDS <= (int)SPAWN_FDS_MAX, "a supervisor gets all 
 static int spawn_supervisor(const struct supervise *call, int starter, pid_t *ret_pid, struct err *err)
 {
 	const char *const argv[] = {"sbx-supervisor", call->name, call->template->id,
-				    call->is_start ? "start" : NULL, NULL};
+				    call->is_start   ? "start"
+				    : call->ret_bond ? "bound"
+						     : NULL,
+				    NULL};
 	static char room[15][PATH_ROOM_BYTES];
 	const char *env[16];
 	char program[PATH_ROOM_BYTES];
@@ -189,5 +192,7 @@ int supervise(const struct supervise *call, struct err *err)
 	 * the making of a start state. */
 	if (r < 0 || call->is_start)
 		(void)spawn_wait(pid, KILL_LIMIT_MS, &status);
+	if (r == 0 && call->ret_bond)
+		*call->ret_bond = steal_fd(&ours);
 	return r;
 }

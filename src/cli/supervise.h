@@ -13,6 +13,7 @@ struct supervise {
 	int memory;        /* sealed memory of others, -1 for none; borrowed */
 	const int *shares; /* folders, one for each port (-1 for none); NULL for none at all; borrowed */
 	bool is_start;     /* makes what new sandboxes start from, and ends */
+	int *ret_bond;     /* NULL, or it ends once this descriptor, the caller's, is closed */
 };
 
 /* A caller that is interrupted meanwhile leaves nothing running. */

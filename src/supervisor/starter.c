@@ -65,5 +65,6 @@ void starter_end(struct starter *starter, const char *error)
 		tell(starter, json_pack("{s:s, s:s}", "event", "failed", "error", error));
 	else
 		tell(starter, json_pack("{s:s}", "event", "ready"));
-	forget(starter);
+	if (error || !starter->is_kept)
+		forget(starter);
 }

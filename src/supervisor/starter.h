@@ -6,12 +6,13 @@
 
 struct starter {
 	uv_poll_t watch;
-	int fd; /* -1 once it is not there any more */
+	int fd;       /* -1 once it is not there any more */
+	bool is_kept; /* the sandbox is for it alone: on_gone follows after the start too */
 	void (*on_gone)(void *owner);
 	void *owner;
 };
 
-/* on_gone: it went away before the end of the start. */
+/* on_gone: it went away, before the end of the start or where it is kept. */
 int starter_open(struct starter *starter, uv_loop_t *loop, int fd, void (*on_gone)(void *owner), void *owner);
 
 void starter_phase(struct starter *starter, const char *text);

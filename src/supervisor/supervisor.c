@@ -159,8 +159,6 @@ static void on_starter_gone(void *owner)
 {
 	struct life *life = owner;
 
-	if (life->phase != STARTING && life->phase != SETTLING)
-		return;
 	life->is_cancelled = true;
 	machine_kill(life->machine, "the command that started it was interrupted");
 }
@@ -295,7 +293,8 @@ int main(int argc, char **argv)
 	folders_take(&life);
 	life.has_layer = fcntl(SUPERVISOR_LAYER_FD, F_GETFD) >= 0;
 	life.template_id = argv[2];
-	life.is_start = argc == 4;
+	life.is_start = argc == 4 && strcmp(argv[3], "start") == 0;
+	life.starter.is_kept = argc == 4 && !life.is_start;
 	if (start(&life, argv[1], &err) < 0) {
 		/* The loop is not there yet, or not whole; the process's end closes everything. */
 		log_line("the start failed: %s", err.text);

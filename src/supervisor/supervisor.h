@@ -1,11 +1,13 @@
 /*
  * How a command line starts `sbx-supervisor NAME TEMPLATE-ID`, or `sbx-supervisor NAME TEMPLATE-ID start` to
- * make the state that new sandboxes start from, and what it hears from it. The descriptors are the
- * supervisor's; the environment names the state folders (base/paths.h).
+ * make the state that new sandboxes start from, or `sbx-supervisor NAME TEMPLATE-ID bound` for a sandbox that
+ * ends with its starter, and what it hears from it. The descriptors are the supervisor's; the environment
+ * names the state folders (base/paths.h).
  *
  * On SUPERVISOR_STARTER_FD, lines of JSON come back: {"event": "phase", "text": ...} while it starts, then
  * {"event": "ready"} or {"event": "failed", "error": ...}; {"event": "note", "text": ...} is for the person.
- * A starter that closes its end before that gets its wish: nothing of the start is left.
+ * A starter that closes its end before that gets its wish: nothing of the start is left. So does one that it
+ * is bound to, at any time.
  */
 #pragma once
 

@@ -31,4 +31,17 @@ for signal in INT KILL; do
 	is "... and no socket is left" "$(find "$SBX_HOME/run" -name '*.sock')" ""
 done
 is "the name can be used at once" "$("$SBX" run --name stop-KILL -- -c 'echo fine')" fine
+
+# What installs an agent works for one command alone, and ends with it.
+"$SBX" template build codex >/dev/null 2>&1 &
+caller=$!
+running() { "$SBX" ls | grep -q "^$1 .*running"; }
+check "installing an agent has a sandbox" within 240 running template-codex
+supervisor=$(supervisor_of template-codex)
+children=$(pgrep -P "$supervisor")
+{ kill -KILL $caller; wait $caller; } 2>/dev/null
+check "... which ends when the command is killed" within 10 is_gone "$supervisor"
+for child in $children; do
+	check "... and what it had started ($child)" within 10 is_gone "$child"
+done
 done_testing
