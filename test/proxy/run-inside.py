@@ -7,7 +7,7 @@ import threading
 
 import inside
 import tap
-from hello import client_hello
+from hello import TlsServer, client_hello
 from inside import Place
 from place import Bridge, memory_kib
 from secure import Authority, SecureServer, answer, write
@@ -173,6 +173,16 @@ def websocket():
         assert status == 0 and b"websocket works" in text, (status, text)
         note = place.proxy.notes(1)[0]
         assert (note["status"], note["path"]) == (101, "/socket"), note
+
+
+def renegotiation_is_bounded():
+    """A server that wants another handshake again and again, and does not read what it is answered, has a limit."""
+    with Place(TlsServer(public.issue("a.test"), 150000)) as place:
+        before = memory_kib(place.proxy)
+        _, text = place.curl()
+        assert b" 502 " in text and b"broke off" in text, text
+        assert memory_kib(place.proxy) - before < 5 << 10, memory_kib(place.proxy) - before
+        assert place.server.is_ended.wait(10), "the server was left alone"
 
 
 def revoked_while_open():
