@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """run-inside.py SBX-PROXY SBX-VAULT 1.1|2 [NAME...]: what happens inside TLS that the proxy has opened, on both sides. The clients speak that HTTP. TAP."""
 import os
+import socket
 import ssl
 import sys
 import threading
+import types
 
 import inside
 import tap
@@ -173,6 +175,15 @@ def websocket():
         assert status == 0 and b"websocket works" in text, (status, text)
         note = place.proxy.notes(1)[0]
         assert (note["status"], note["path"]) == (101, "/socket"), note
+
+
+def silent_servers():
+    """One that accepts and never says a word has a limit: an answer that says so."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with Place(types.SimpleNamespace(port=silent.getsockname()[1])) as place:
+            status, text = place.curl()
+            assert status == 0 and b" 502 " in text and b"does not come to the end of its TLS handshake" in text, (status, text)
+            assert "TLS handshake" in place.proxy.notes(1)[0]["reason"], place.proxy.journal
 
 
 def renegotiation_is_bounded():

@@ -354,6 +354,16 @@ def host_proxy_hangs_up():
             assert proxy.guest.finish(stream, 3) and b"502" in stream.data and b"HTTP proxy" in stream.data, (then, stream.data)
 
 
+def host_proxy_is_silent():
+    """A host's proxy that accepts and never says a word has a limit."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        upstream = f"http_proxy=127.0.0.1:{silent.getsockname()[1]}\n"
+        with Proxy(program, "allow far.test\n", dns=NameServer({}), upstream=upstream) as proxy:
+            stream = proxy.guest.open(b"far.test:80")
+            proxy.guest.write(stream, b"GET / HTTP/1.1\r\nHost: far.test\r\n\r\n")
+            assert proxy.guest.finish(stream, 13) and b"502" in stream.data and b"nobody answered in time" in stream.data, stream.data
+
+
 def half_close():
     """Each side ends for itself: what comes after the guest's end still arrives."""
     listener = socket.create_server(("127.0.0.1", 0))
