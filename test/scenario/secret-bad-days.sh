@@ -1,5 +1,6 @@
 #!/bin/bash
-# A vault that dies: whoever feeds it hears so at once, and what it had is given anew.
+# A vault that dies: whoever feeds it hears so at once, and what it had is given anew. A command that fails later than at first, and
+# a host's certificates that cannot be read.
 . "$(dirname "$0")/../lib/scenario.sh"
 home_own
 unset OPENAI_API_KEY CODEX_API_KEY GH_TOKEN GITHUB_TOKEN GROQ_API_KEY XAI_API_KEY
@@ -110,4 +111,30 @@ kill_vault
 echo xai-key | "$SBX" secret set xai 2>/dev/null
 # shellcheck disable=SC2016
 like "one that is set meanwhile leaves the others to be given" "$("$SBX" exec dies sh -c 'echo "$XAI_API_KEY $ACME_KEY"') $("$SBX" exec dies curl -sS -m 20 "$url")" "^xai-.* $holder ok$"
+"$SBX" secret rm xai
+
+# ---- a command that fails at a later start ----
+echo from-a-file >"$scratch/value"
+"$SBX" secret set groq --command "cat '$scratch/value'" --refresh 1s
+like "a command says a secret" "$("$SBX" exec dies printenv GROQ_API_KEY)" '^gsk_'
+"$SBX" stop dies
+rm "$scratch/value"
+is "where it fails at the next start, the sandbox goes on without" "$("$SBX" exec dies sh -c 'echo "up $GROQ_API_KEY"' 2>"$scratch/err")" "up "
+like "... and says why" "$(cat "$scratch/err")" "^sbx: secret 'groq' cannot be used: the command ended with status 1$"
+is "... and has the others" "$("$SBX" exec dies printenv ACME_KEY)" "$holder"
+echo from-a-file >"$scratch/value"
+check "... until it says one again" within 10 "$SBX" exec dies printenv GROQ_API_KEY
+"$SBX" secret rm groq
+
+# ---- certificates of the host that cannot be read ----
+"$SBX" stop dies
+: >"$scratch/requests"
+mv "$scratch/store.pem" "$scratch/store.away"
+out=$("$SBX" exec dies curl -sS -m 20 -w '%{http_code}' "$url" 2>"$scratch/err" | tr '\n' ' ')
+like "without the certificates that SSL_CERT_FILE names no server is believed" "$out" "comes from nobody whom this machine trusts 502"
+check "... and gets no request" test ! -s "$scratch/requests"
+like "... the log says why" "$(cat "$SBX_HOME/data/sandboxes/dies/supervisor.log")" "'$scratch/store.pem' cannot be read: no server's certificate can be verified"
+mv "$scratch/store.away" "$scratch/store.pem"
+answers() { [ "$("$SBX" exec dies curl -sS -m 20 "$url")" = ok ]; }
+check "... until they are there" within 10 answers
 done_testing
