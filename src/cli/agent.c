@@ -76,6 +76,7 @@ static int take_line(struct agent *agent, char *line, struct err *err)
 		const char *key;
 		struct agent_words *into;
 	} lists[] = {{"flags", &agent->flags},
+		     {"subcommands", &agent->subcommands},
 		     {"hosts", &agent->hosts},
 		     {"credentials", &agent->credentials},
 		     {"install-hosts", &agent->install_hosts}};
@@ -203,9 +204,18 @@ int agent_load(const char *name, struct agent *ret, struct err *err)
 	return r < 0 ? err_add(err, r, "agent '%s'", name) : 0;
 }
 
+static bool has_word(const struct agent_words *words, const char *word)
+{
+	for (size_t i = 0; words->items[i]; i++)
+		if (strcmp(words->items[i], word) == 0)
+			return true;
+	return false;
+}
+
 int agent_command(const struct agent *agent, char **args, int count, const char ***ret)
 {
 	bool is_bare = count > 0 && args[0][0] != '-';
+	bool is_subcommand = is_bare && has_word(&agent->subcommands, args[0]);
 	const char **argv = calloc((size_t)count + AGENT_WORDS_MAX + 2, sizeof(*argv));
 	size_t at = 0;
 
@@ -213,9 +223,11 @@ int agent_command(const struct agent *agent, char **args, int count, const char 
 		return -ENOMEM;
 	if (!is_bare || !agent->words_are_commands)
 		argv[at++] = agent->command;
-	for (size_t i = 0; !is_bare && agent->flags.items[i]; i++)
+	if (is_subcommand)
+		argv[at++] = args[0];
+	for (size_t i = 0; (!is_bare || is_subcommand) && agent->flags.items[i]; i++)
 		argv[at++] = agent->flags.items[i];
-	for (int i = 0; i < count; i++)
+	for (int i = is_subcommand; i < count; i++)
 		argv[at++] = args[i];
 	*ret = argv;
 	return 0;

@@ -5,8 +5,9 @@
  *   summary TEXT         for lists
  *   command WORD         the program
  *   flags WORDS          put before the caller's flags
- *   words command        a first word after -- that is not a flag is a program itself; otherwise it replaces
- *                        the flags
+ *   subcommands WORDS    first words after -- that the flags go behind
+ *   words command        any other first word that is not a flag is a program itself; without this it
+ *                        replaces the flags
  *   hosts HOSTS          what it has to reach
  *   credentials SERVICES whose keys it uses
  *   npm PACKAGES         what is installed for it. With this the agent has a template of its own, a layer
@@ -34,7 +35,7 @@ struct agent_file {
 
 struct agent {
 	const char *command;
-	struct agent_words flags, hosts, credentials, npm, install_hosts;
+	struct agent_words flags, subcommands, hosts, credentials, npm, install_hosts;
 	struct agent_file files[AGENT_FILES_MAX];
 	size_t n_files;
 	bool words_are_commands;
@@ -48,8 +49,8 @@ int agent_load(const char *name, struct agent *ret, struct err *err);
 int agent_parse(struct slice text, struct agent *ret, struct err *err);
 
 /*
- * The command line for the caller's args (count of them): flags go before args that begin with '-'; a bare
- * word replaces them, or is the command itself. Gives a NULL-ended array of borrowed strings, to be freed by
- * the caller.
+ * The command line for the caller's args (count of them): flags go before args that begin with '-', or
+ * behind a subcommand; another bare word replaces them, or is the command itself. Gives a NULL-ended array of
+ * borrowed strings, to be freed by the caller.
  */
 int agent_command(const struct agent *agent, char **args, int count, const char ***ret);

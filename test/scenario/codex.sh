@@ -46,7 +46,7 @@ trap 'kill ${server:-} 2>/dev/null; finish' EXIT
 # One session.
 codex() {
 	rm -f edited.txt
-	"$SBX" run codex --name coder -- exec --skip-git-repo-check 'Edit the file.' \
+	"$SBX" run codex --name coder -- exec 'Edit the file.' \
 		</dev/null >"$scratch/codex.out" 2>"$scratch/codex.err"
 	status=$?
 	[ $status -eq 0 ] || { say "codex: $(tail -n 20 "$scratch/codex.err")"; say "server: $(cat "$scratch/server.err")"; }

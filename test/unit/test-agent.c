@@ -89,7 +89,8 @@ static void test_command(void **state)
 	static const char shell[] = "command bash\nflags -l\nwords command\n";
 	static const char codex[] = "command codex\nflags --yes\n";
 	char dash[] = "-c", word[] = "exec", text[] = "say hello";
-	char *flags[] = {dash, text}, *words[] = {word, text};
+	static const char behind[] = "command codex\nflags --yes\nsubcommands review exec\n";
+	char *flags[] = {dash, text}, *words[] = {word, text}, *others[] = {text, word};
 
 	(void)state;
 	command_is(shell, NULL, 0, "bash|-l|");
@@ -98,6 +99,9 @@ static void test_command(void **state)
 	command_is(codex, NULL, 0, "codex|--yes|");
 	command_is(codex, flags, 2, "codex|--yes|-c|say hello|");
 	command_is(codex, words, 2, "codex|exec|say hello|");
+	command_is(behind, words, 2, "codex|exec|--yes|say hello|");
+	command_is(behind, others, 2, "codex|say hello|exec|");
+	command_is(behind, flags, 2, "codex|--yes|-c|say hello|");
 }
 
 int main(void)
