@@ -53,7 +53,7 @@ static int open_stopped(const struct paths *paths, const char *name, struct sand
 	*dir = sandbox_open_dir(paths, SHELF_SANDBOXES, name, err);
 	if (*dir < 0)
 		return *dir;
-	*lock = sandbox_lock(*dir);
+	*lock = sandbox_lock(*dir, 0);
 	if (*lock == -EBUSY)
 		return err_set(err, *lock, "sandbox '%s' is in use by another command: try again in a moment",
 			       name);

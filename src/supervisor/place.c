@@ -7,7 +7,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { START_ROOM_MIN_MIB = 128, GO_ON_ROOM_MIB = 64, LOG_READ_BYTES = 8 << 20, LOG_NAME_BYTES = 64 };
+enum {
+	START_ROOM_MIN_MIB = 128,
+	GO_ON_ROOM_MIB = 64,
+	LOG_READ_BYTES = 8 << 20,
+	LOG_NAME_BYTES = 64,
+	LETTING_GO_S = 5
+};
 
 int place_open(struct place *place, enum shelf shelf, const char *name, struct sandbox *ret, struct err *err)
 {
@@ -19,7 +25,8 @@ int place_open(struct place *place, enum shelf shelf, const char *name, struct s
 	place->dir = sandbox_open_dir(&place->paths, shelf, name, err);
 	if (place->dir < 0)
 		return place->dir;
-	place->lock = sandbox_lock(place->dir);
+	/* One that was killed is a zombie while its threads still let go of it. */
+	place->lock = sandbox_lock(place->dir, LETTING_GO_S);
 	if (place->lock == -EBUSY)
 		return err_set(err, place->lock,
 			       "sandbox '%s' is being started by another command: try again in a moment",

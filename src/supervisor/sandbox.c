@@ -74,15 +74,19 @@ int sandbox_open_dir(const struct paths *paths, enum shelf shelf, const char *na
 	return fd < 0 ? err_errno(err, fd, "cannot open %s '%s'", sandbox_word(shelf), name) : fd;
 }
 
-int sandbox_lock(int dir_fd)
+int sandbox_lock(int dir_fd, unsigned limit_s)
 {
 	autofd int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int r;
 
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	return steal_fd(&fd);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return steal_fd(&fd);
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	r = limit_s > 0 ? file_lock(fd, limit_s) : -EBUSY;
+	return r < 0 ? r : steal_fd(&fd);
 }
 
 /* A left-over is ours to remove when the process that its name carries is gone, or when nobody has locked it.
@@ -97,7 +101,7 @@ static bool is_left_over(int all, const char *name)
 	if (strncmp(name, ".gone-", 6) != 0)
 		return false;
 	dir = file_open_dir(all, name);
-	lock = dir < 0 ? -1 : sandbox_lock(dir);
+	lock = dir < 0 ? -1 : sandbox_lock(dir, 0);
 	return lock >= 0;
 }
 
@@ -172,7 +176,7 @@ int sandbox_remove(const struct paths *paths, enum shelf shelf, const char *name
 
 	if (dir < 0)
 		return dir;
-	lock = sandbox_lock(dir);
+	lock = sandbox_lock(dir, 0);
 	if (lock == -EBUSY)
 		return err_set(err, lock, "%s '%s' is in use: stop it first, or use --force",
 			       sandbox_word(shelf), name);

@@ -101,6 +101,6 @@ int sandbox_remove(const struct paths *paths, enum shelf shelf, const char *name
 
 /*
  * Takes the lock that says "this one runs" or "this one goes". Returns a descriptor to be kept open; -EBUSY
- * when somebody has it.
+ * when somebody has it and keeps it for limit_s.
  */
-int sandbox_lock(int dir_fd);
+int sandbox_lock(int dir_fd, unsigned limit_s);

@@ -214,9 +214,9 @@ static void test_a_locked_one_stays(void **state)
 
 	assert_int_equal(create(paths, &made, NULL), 0);
 	dir = sandbox_open_dir(paths, SHELF_SANDBOXES, "box", NULL);
-	lock = sandbox_lock(dir);
+	lock = sandbox_lock(dir, 0);
 	assert_true(lock >= 0);
-	assert_int_equal(sandbox_lock(dir), -EBUSY);
+	assert_int_equal(sandbox_lock(dir, 0), -EBUSY);
 	assert_int_equal(sandbox_remove(paths, SHELF_SANDBOXES, "box", &err), -EBUSY);
 	close(steal_fd(&lock));
 	assert_int_equal(sandbox_remove(paths, SHELF_SANDBOXES, "box", NULL), 0);
