@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { STATUS_TIMEOUT = 408, STATUS_BAD_GATEWAY = 502 };
+enum { STATUS_TIMEOUT = 408, STATUS_BAD_GATEWAY = 502, STATUS_GATEWAY_TIMEOUT = 504 };
 
 /* ---- bodies ---- */
 
@@ -163,6 +163,8 @@ static void on_time(struct tunnel *tunnel)
 		flow_fail(flow, STATUS_TIMEOUT, "the request did not come to its end");
 	else if (flow->state == FLOW_ASKS)
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the vault does not answer");
+	else if (flow->state == FLOW_EXCHANGES && flow->request.is_done)
+		flow_fail(flow, STATUS_GATEWAY_TIMEOUT, "the server does not come to the end of its answer");
 	else if (flow->state != FLOW_CONNECTS) /* the dial has its own limit */
 		tunnel_close(tunnel);
 }

@@ -78,6 +78,17 @@ static void on_room(struct tunnel *tunnel)
 	write_out(tunnel->data);
 }
 
+/* Streams have limits of their own, and say why they end. */
+static void on_time(struct tunnel *tunnel)
+{
+	const struct hub *hub = tunnel->data;
+
+	if (h2_count(hub->h2) > 0)
+		tunnel_limit(tunnel, TUNNEL_IDLE_MS);
+	else
+		tunnel_close(tunnel);
+}
+
 static int on_request(void *owner, struct h2_stream *stream, const char *method, const char *path)
 {
 	struct hub *hub = owner;
@@ -92,7 +103,7 @@ static int on_request(void *owner, struct h2_stream *stream, const char *method,
 
 static const struct tunnel_stage stage = {.on_guest = on_guest,
 					  .on_room = on_room,
-					  .on_time = tunnel_close,
+					  .on_time = on_time,
 					  .on_revoked = tunnel_close,
 					  .done = done};
 

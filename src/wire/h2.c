@@ -510,6 +510,11 @@ void h2_fill(struct h2_stream *stream, size_t count)
 	wake(stream);
 }
 
+unsigned h2_count(const struct h2 *h2)
+{
+	return h2->n_streams;
+}
+
 size_t h2_queued_total(const struct h2 *h2)
 {
 	return h2->queued_total;

@@ -122,6 +122,9 @@ bool h2_is_full(const struct h2 *h2);
 /* Client, in on_close: the server has not begun with it (RFC 9113, 8.7). */
 bool h2_is_refused(const struct h2_stream *stream);
 
+/* How many streams live. */
+unsigned h2_count(const struct h2 *h2);
+
 /* Queues body bytes, copied. h2_queued() says how many wait, so that the caller can hold back. */
 int h2_send(struct h2_stream *stream, struct slice bytes);
 size_t h2_queued(const struct h2_stream *stream);
