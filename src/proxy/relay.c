@@ -73,8 +73,8 @@ static void on_readable(void *owner)
 	count = receive(tunnel);
 	if (count == -EAGAIN)
 		return;
-	if (count < 0 && !tunnel->is_deaf) {
-		tunnel_close(tunnel);
+	if (count < 0 && (tunnel->tls || !tunnel->is_deaf)) {
+		tunnel_break_off(tunnel);
 		return;
 	}
 	if (count <= 0)

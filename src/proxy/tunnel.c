@@ -409,19 +409,43 @@ static void ignore(struct tunnel *tunnel)
 static const struct tunnel_stage leaving = {
 	.on_guest = drop, .on_room = ignore, .on_time = tunnel_close, .on_revoked = tunnel_close};
 
-void tunnel_leave(struct tunnel *tunnel, struct slice last)
+static void start_leaving(struct tunnel *tunnel)
 {
 	if (tunnel->stage->done)
 		tunnel->stage->done(tunnel);
 	tunnel_set_stage(tunnel, &leaving, NULL);
+}
+
+static void finish_leaving(struct tunnel *tunnel)
+{
+	tunnel_record(tunnel);
+	tunnel_limit(tunnel, LEAVE_MS);
+	drop(tunnel);
+}
+
+void tunnel_leave(struct tunnel *tunnel, struct slice last)
+{
+	start_leaving(tunnel);
 	if (last.len > 0 && tunnel_send(tunnel, last) < 0) {
 		tunnel_close(tunnel);
 		return;
 	}
 	tunnel_end(tunnel);
-	tunnel_record(tunnel);
-	tunnel_limit(tunnel, LEAVE_MS);
-	drop(tunnel);
+	finish_leaving(tunnel);
+}
+
+void tunnel_break_off(struct tunnel *tunnel)
+{
+	/* Without TLS the end would look like a proper one, and only a reset does not. */
+	if (!tunnel->tls || !tunnel->stream) {
+		tunnel_close(tunnel);
+		return;
+	}
+	start_leaving(tunnel);
+	if (!tunnel->is_ended)
+		h2_end(tunnel->stream);
+	tunnel->is_ended = true;
+	finish_leaving(tunnel);
 }
 
 static int refuse(struct h2_stream *stream, int status)

@@ -125,5 +125,9 @@ void tunnel_deny(struct tunnel *tunnel, const char *reason);
 /* Sends the last bytes, ends, and drops what still comes until the guest has ended too. Ends the stage. */
 void tunnel_leave(struct tunnel *tunnel, struct slice last);
 
+/* The outside has broken off. What was sent reaches the guest where it is inside TLS: there the end that
+ * follows is none (RFC 8446, 6.1). Else the stream is reset. Ends the stage. */
+void tunnel_break_off(struct tunnel *tunnel);
+
 /* Writes whatever of `in` the outlet takes. False: the outlet is broken. */
 bool tunnel_pass_on(struct tunnel *tunnel, struct outlet *outlet);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""inside-client.py PORT HOST CA SERVER-PORT events|websocket: clients that curl is not."""
+"""inside-client.py PORT HOST CA SERVER-PORT events|websocket|half: clients that curl is not."""
 import socket
 import ssl
 import sys
@@ -9,7 +9,8 @@ port, host, authority, server_port, what = sys.argv[1:6]
 
 def connect():
     context = ssl.create_default_context(cafile=authority)
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", int(port)), 10), server_hostname=host)
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", int(port)), 10), server_hostname=host,
+                               suppress_ragged_eofs=False)
 
 
 def until(connection, end):
@@ -36,10 +37,14 @@ def events():
     print("5 events")
 
 
+def upgrade(connection):
+    connection.sendall(get("/socket", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n"))
+    assert until(connection, b"first").startswith(b"HTTP/1.1 101 ")
+
+
 def websocket():
     with connect() as socket_:
-        socket_.sendall(get("/socket", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\nSec-WebSocket-Version: 13\r\n"))
-        assert until(socket_, b"first").startswith(b"HTTP/1.1 101 ")
+        upgrade(socket_)
         for text in (b"\x81\x05hello", b"\0" * 70000 + b"1"):
             socket_.sendall(text)
             assert until(socket_, text[:1] if len(text) < 10 else b"\0" * 10)
@@ -47,4 +52,18 @@ def websocket():
     print("websocket works")
 
 
-{"events": events, "websocket": websocket}[what]()
+def half():
+    """The server says much, and breaks off: all of it comes, and an end that is none."""
+    with connect() as connection:
+        upgrade(connection)
+        connection.sendall(b"go on")
+        count = 0
+        try:
+            while octets := connection.recv(65536):
+                count += len(octets)
+            print(f"{count} bytes, ended")
+        except ssl.SSLEOFError:
+            print(f"{count} bytes, broken off")
+
+
+{"events": events, "websocket": websocket, "half": half}[what]()

@@ -196,6 +196,19 @@ def renegotiation_is_bounded():
         assert place.server.is_ended.wait(10), "the server was left alone"
 
 
+def broken_off_websockets_bring_all():
+    """What a server has said before it breaks off comes; the end is none inside TLS, as it was none there."""
+    def handle(connection, head):
+        connection.sendall(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nfirst")
+        assert connection.recv(5) == b"go on"
+        connection.sendall(bytes(4000000))
+        return False
+
+    with Place(inside.server(handle)) as place:
+        status, text = place.bridge.run([*place.client(), "half"])
+        assert status == 0 and b"4000000 bytes, broken off" in text, (status, text)
+
+
 def revoked_while_open():
     """A policy that denies the host ends what is open inside at once."""
     def handle(connection, head):
