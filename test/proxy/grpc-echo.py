@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""grpc-echo.py serve KEY CERTIFICATE | ask PORT HOST:PORT CA: calls of each kind, with messages of bytes. Debian's Python has the library."""
+"""grpc-echo.py serve KEY CERTIFICATE [RECORD] | ask PORT HOST:PORT CA: calls of each kind, with messages of bytes. Debian's Python has the
+library. What comes with a stream, its metadata, becomes lines "METHOD NAME: VALUE" of RECORD.
+"""
+import functools
 import sys
 from concurrent import futures
 
@@ -15,15 +18,19 @@ def fail(request, context):
     context.abort(grpc.StatusCode.NOT_FOUND, "there is no such thing")
 
 
-def chat(requests, context):
+def chat(requests, context, path=None):
+    if path:
+        with open(path, "a", encoding="utf-8") as record:
+            record.write("".join(f"/test.Echo/Chat {name}: {value}\n" for name, value in context.invocation_metadata()))
+    context.set_trailing_metadata((("x-trailer", "behind"),))
     for request in requests:
         yield request[::-1]
 
 
-def serve(key, certificate):
+def serve(key, certificate, path=None):
     handlers = grpc.method_handlers_generic_handler("test.Echo", {
         "One": grpc.unary_unary_rpc_method_handler(echo), "Fail": grpc.unary_unary_rpc_method_handler(fail),
-        "Chat": grpc.stream_stream_rpc_method_handler(chat)})
+        "Chat": grpc.stream_stream_rpc_method_handler(functools.partial(chat, path=path))})
     server = grpc.server(futures.ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((handlers,))
     with open(key, "rb") as key_file, open(certificate, "rb") as certificate_file:
