@@ -1,9 +1,9 @@
 /*
- * door PORT AUTHORITY: the guest's end of sbx-proxy, for programs of this machine: each connection to PORT
- * becomes one to AUTHORITY (name:port). Descriptor 3 is the network port. One thread, epoll, no pauses.
+ * door AUTHORITY: the guest's end of sbx-proxy, for programs of this machine: each connection to a port of
+ * the loopback interface, which it prints, becomes one to AUTHORITY (name:port). Descriptor 3 is the network
+ * port. One thread, epoll, no pauses.
  */
 #include "base/fd.h"
-#include "base/text.h"
 #include "wire/h2.h"
 #include "wire/port.h"
 
@@ -20,16 +20,18 @@ struct connection {
 	int fd;
 	struct h2_stream *stream; /* NULL once it is over */
 	struct buf out;           /* to the program */
-	bool is_closed;
-	struct connection *next; /* of those that are to be freed */
+	bool has_ended;           /* nothing more comes from the proxy */
+	bool is_closed, is_due;
+	struct connection *next, *next_due; /* of those that are to be freed, and to be written to */
 };
 
 static struct {
 	int poller, listener;
+	uint16_t port;
 	const char *authority;
 	struct h2 *h2;
 	struct buf in, out;
-	struct connection *gone;
+	struct connection *gone, *due;
 } door;
 
 static _Noreturn void die(const char *what)
@@ -86,6 +88,17 @@ static void write_out(struct connection *connection)
 		if (connection->stream)
 			h2_consume(connection->stream, (size_t)count);
 	}
+	if (connection->has_ended)
+		close_connection(connection);
+}
+
+static void make_due(struct connection *connection)
+{
+	if (connection->is_due)
+		return;
+	connection->is_due = true;
+	connection->next_due = door.due;
+	door.due = connection;
 }
 
 static void on_program(struct connection *connection, uint32_t events)
@@ -138,16 +151,17 @@ static void on_data(struct h2_stream *stream, struct slice data)
 	}
 	if (buf_append(&connection->out, data) < 0)
 		die("memory");
-	write_out(connection);
-	watch_connection(connection);
+	make_due(connection);
 }
 
 static void on_end(struct h2_stream *stream)
 {
 	struct connection *connection = h2_data(stream);
 
-	if (connection && connection->out.len == 0)
-		close_connection(connection);
+	if (!connection)
+		return;
+	connection->has_ended = true;
+	make_due(connection);
 }
 
 static void on_drain(struct h2_stream *stream)
@@ -166,7 +180,8 @@ static void on_close(struct h2_stream *stream, uint32_t error)
 	if (!connection)
 		return;
 	connection->stream = NULL;
-	close_connection(connection);
+	connection->has_ended = true;
+	make_due(connection);
 }
 
 static void begin_session(const uint8_t nonce[PORT_NONCE_BYTES])
@@ -180,7 +195,7 @@ static void begin_session(const uint8_t nonce[PORT_NONCE_BYTES])
 	if (port_append_answer(&door.out, nonce) < 0 || h2_new_client(&ops, NULL, &door.h2) < 0)
 		die("h2");
 	/* Whoever has started this waits for the line. */
-	puts("open");
+	printf("%u\n", door.port);
 	fflush(stdout);
 }
 
@@ -220,6 +235,20 @@ static void flush_session(void)
 	watch(EPOLL_CTL_MOD, PORT_FD, door.out.len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN, &door);
 }
 
+/* Once for all that a turn has brought. */
+static void write_due(void)
+{
+	while (door.due) {
+		struct connection *connection = door.due;
+
+		door.due = connection->next_due;
+		connection->is_due = false;
+		if (!connection->is_closed)
+			write_out(connection);
+		watch_connection(connection);
+	}
+}
+
 static void free_gone(void)
 {
 	while (door.gone) {
@@ -244,32 +273,33 @@ static void turn(void)
 		else
 			on_program(events[i].data.ptr, events[i].events);
 	}
-	flush_session();
+	do {
+		write_due();
+		flush_session();
+	} while (door.due);
 	free_gone();
 }
 
-static int listen_at(const char *text)
+static void listen_somewhere(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-	uint64_t port;
+	socklen_t len = sizeof(address);
 
-	if (text_parse_number(text, 1, 65535, &port) < 0)
-		die("not a port");
-	address.sin_port = htons((uint16_t)port);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1024) < 0)
+	door.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (door.listener < 0 || bind(door.listener, (struct sockaddr *)&address, len) < 0 ||
+	    listen(door.listener, 1024) < 0 ||
+	    getsockname(door.listener, (struct sockaddr *)&address, &len) < 0)
 		die("listen");
-	return fd;
+	door.port = ntohs(address.sin_port);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
-		die("usage: door PORT AUTHORITY");
+	if (argc != 2)
+		die("usage: door AUTHORITY");
 	door.poller = epoll_create1(EPOLL_CLOEXEC);
-	door.listener = listen_at(argv[1]);
-	door.authority = argv[2];
+	listen_somewhere();
+	door.authority = argv[1];
 	if (fd_set_nonblock(PORT_FD) < 0)
 		die("there is no network port");
 	watch(EPOLL_CTL_ADD, PORT_FD, EPOLLIN, &door);
