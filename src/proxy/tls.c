@@ -1,5 +1,7 @@
 #include "proxy/tls.h"
 
+#include "proxy/buf-bio.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -8,15 +10,18 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
+enum { KEPT_BYTES = 4096 /* what an empty buffer may go on holding */ };
+
 struct tls_settings {
 	SSL_CTX *server, *client;
+	BIO_METHOD *bytes;
 	struct buf store; /* PEM, until somebody asks for what it says */
 	bool is_store_new;
 };
 
 struct tls {
 	SSL *ssl;
-	BIO *in, *out; /* the SSL's */
+	struct buf in, out; /* of the other end, and for it */
 	unsigned protocols;
 	bool prefers_http1, is_server, has_ended;
 	const char *why;
@@ -91,9 +96,11 @@ int tls_settings_new(struct tls_settings **ret)
 		return -ENOMEM;
 	settings->server = new_context(TLS_server_method());
 	settings->client = new_context(TLS_client_method());
-	if (!settings->server || !settings->client) {
+	settings->bytes = buf_bio_method();
+	if (!settings->server || !settings->client || !settings->bytes) {
 		SSL_CTX_free(settings->server);
 		SSL_CTX_free(settings->client);
+		BIO_meth_free(settings->bytes);
 		free(settings);
 		return -ENOMEM;
 	}
@@ -146,26 +153,26 @@ static int load_store(struct tls_settings *settings)
 
 /* ---- a connection ---- */
 
-static int new_tls(SSL_CTX *context, unsigned protocols, struct tls **ret)
+static int new_tls(const struct tls_settings *settings, bool is_server, unsigned protocols, struct tls **ret)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
+	BIO *in, *out;
 
 	if (!tls)
 		return -ENOMEM;
+	tls->is_server = is_server;
 	tls->protocols = protocols;
-	tls->ssl = SSL_new(context);
-	tls->in = BIO_new(BIO_s_mem());
-	tls->out = BIO_new(BIO_s_mem());
-	if (!tls->ssl || !tls->in || !tls->out) {
-		BIO_free(tls->in);
-		BIO_free(tls->out);
+	tls->ssl = SSL_new(is_server ? settings->server : settings->client);
+	in = buf_bio_new(settings->bytes, &tls->in);
+	out = buf_bio_new(settings->bytes, &tls->out);
+	if (!tls->ssl || !in || !out) {
+		BIO_free(in);
+		BIO_free(out);
 		SSL_free(tls->ssl);
 		free(tls);
 		return -ENOMEM;
 	}
-	BIO_set_mem_eof_return(tls->in, -1);
-	BIO_set_mem_eof_return(tls->out, -1);
-	SSL_set_bio(tls->ssl, tls->in, tls->out);
+	SSL_set_bio(tls->ssl, in, out);
 	SSL_set_app_data(tls->ssl, tls);
 	*ret = tls;
 	return 0;
@@ -175,11 +182,10 @@ int tls_accept(struct tls_settings *settings, X509 *certificate, EVP_PKEY *key, 
 	       bool prefers_http1, struct tls **ret)
 {
 	struct tls *tls;
-	int r = new_tls(settings->server, protocols, &tls);
+	int r = new_tls(settings, /* is_server= */ true, protocols, &tls);
 
 	if (r < 0)
 		return r;
-	tls->is_server = true;
 	tls->prefers_http1 = prefers_http1;
 	if (SSL_use_certificate(tls->ssl, certificate) != 1 || SSL_use_PrivateKey(tls->ssl, key) != 1) {
 		tls_free(tls);
@@ -208,7 +214,7 @@ int tls_connect(struct tls_settings *settings, const struct host *host, unsigned
 	struct tls *tls;
 	int r = load_store(settings);
 
-	r = r < 0 ? r : new_tls(settings->client, protocols, &tls);
+	r = r < 0 ? r : new_tls(settings, /* is_server= */ false, protocols, &tls);
 	if (r < 0)
 		return r;
 	/* The answer is 0 for success. */
@@ -227,6 +233,8 @@ void tls_free(struct tls *tls)
 	if (!tls)
 		return;
 	SSL_free(tls->ssl);
+	buf_done(&tls->in);
+	buf_done(&tls->out);
 	free(tls);
 }
 
@@ -235,10 +243,7 @@ int tls_feed(struct tls *tls, struct slice bytes)
 	/* Nobody reads any more, so nothing may gather. */
 	if (tls->why || tls->has_ended)
 		return tls->why ? -EPROTO : 0;
-	if (bytes.len > INT_MAX)
-		return -EINVAL;
-	return bytes.len == 0 || BIO_write(tls->in, bytes.ptr, (int)bytes.len) == (int)bytes.len ? 0
-												 : -ENOMEM;
+	return buf_append(&tls->in, bytes);
 }
 
 /* ---- why not ---- */
@@ -316,7 +321,7 @@ static int read_pieces(struct tls *tls, struct buf *into)
 			return judge(tls, count);
 		buf_grow(into, (size_t)count);
 		/* Asking once more costs as much as reading. */
-		if (BIO_ctrl_pending(tls->in) == 0 && SSL_pending(tls->ssl) == 0)
+		if (tls->in.len == 0 && SSL_pending(tls->ssl) == 0)
 			return 0;
 	}
 }
@@ -333,7 +338,10 @@ int tls_read(struct tls *tls, struct buf *into)
 		if (result <= 0)
 			return judge(tls, result);
 	}
-	return into ? read_pieces(tls, into) : 0;
+	result = into ? read_pieces(tls, into) : 0;
+	if (tls->in.len == 0 && tls->in.room > KEPT_BYTES)
+		buf_done(&tls->in);
+	return result;
 }
 
 int tls_write(struct tls *tls, struct slice bytes)
@@ -360,15 +368,15 @@ void tls_end(struct tls *tls)
 
 struct slice tls_outgoing(const struct tls *tls)
 {
-	char *bytes = NULL;
-	long len = BIO_get_mem_data(tls->out, &bytes);
-
-	return slice_of(bytes, len > 0 ? (size_t)len : 0);
+	return buf_slice(&tls->out);
 }
 
 void tls_sent(struct tls *tls)
 {
-	(void)BIO_reset(tls->out);
+	if (tls->out.room > KEPT_BYTES)
+		buf_done(&tls->out);
+	else
+		buf_clear(&tls->out);
 }
 
 bool tls_is_open(const struct tls *tls)
