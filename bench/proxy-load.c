@@ -1,5 +1,5 @@
 /*
- * Load for bench/proxy, and the server that it asks. One thread each, epoll, no pauses.
+ * Load for bench/proxy, and the server that it asks (proxy-load-server.c). One thread each, epoll, no pauses.
  *
  *   proxy-load serve PORT                    answers GET /N with N bytes, on kept connections
  *   proxy-load copy PORT TO                  passes bytes between a connection and another one, to compare
@@ -11,6 +11,8 @@
  * GETs in all, WIDTH at once, of SIZE bytes. Prints JSON: GETs, seconds, the proxy's seconds on a processor
  * and its memory, microseconds for each GET.
  */
+#include "proxy-load.h"
+
 #include "base/fd.h"
 #include "base/text.h"
 #include "wire/chan.h"
@@ -21,7 +23,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,12 +34,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { READ_BYTES = 256 << 10, EVENTS_MAX = 256, LATENCIES_MAX = 1 << 20, HEAD_MAX_BYTES = 4096 };
+enum { LATENCIES_MAX = 1 << 20 };
 
-static char scratch[READ_BYTES];
-static int poller;
-
-static _Noreturn void die(const char *what)
+_Noreturn void die(const char *what)
 {
 	fprintf(stderr, "proxy-load: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -52,7 +50,7 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void watch(int operation, int fd, uint32_t events, void *data)
+void watch(int poller, int operation, int fd, uint32_t events, void *data)
 {
 	struct epoll_event event = {.events = events, .data = {.ptr = data}};
 
@@ -60,111 +58,7 @@ static void watch(int operation, int fd, uint32_t events, void *data)
 		die("epoll_ctl");
 }
 
-/* ---- server ---- */
-
-struct served {
-	int fd;
-	size_t head_len, left; /* bytes of the answer's body that are still to be sent */
-	char head[HEAD_MAX_BYTES];
-	struct buf out;
-};
-
-static void serve_close(struct served *served)
-{
-	close(served->fd);
-	buf_done(&served->out);
-	free(served);
-}
-
-static bool serve_out(struct served *served)
-{
-	static const char zeros[READ_BYTES];
-
-	while (served->out.len > 0 || served->left > 0) {
-		size_t len = served->left < sizeof(zeros) ? served->left : sizeof(zeros);
-		ssize_t count;
-
-		if (served->out.len > 0 && served->left < 8192) {
-			buf_append(&served->out, slice_of(zeros, served->left));
-			served->left = 0;
-		}
-		count = served->out.len > 0
-				? send(served->fd, buf_text(&served->out), served->out.len, MSG_NOSIGNAL)
-				: send(served->fd, zeros, len, MSG_NOSIGNAL);
-		if (count < 0)
-			return errno == EAGAIN;
-		if (served->out.len > 0)
-			buf_drop(&served->out, (size_t)count);
-		else
-			served->left -= (size_t)count;
-	}
-	return true;
-}
-
-static bool serve_in(struct served *served)
-{
-	ssize_t count = recv(served->fd, served->head + served->head_len,
-			     sizeof(served->head) - served->head_len - 1, 0);
-	char *end;
-
-	if (count <= 0)
-		return count < 0 && errno == EAGAIN;
-	served->head_len += (size_t)count;
-	served->head[served->head_len] = '\0';
-	end = strstr(served->head, "\r\n\r\n");
-	if (!end)
-		return served->head_len < sizeof(served->head) - 1;
-	served->head_len = 0;
-	served->left = strtoull(strchr(served->head, '/') + 1, NULL, 10);
-	buf_printf(&served->out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", served->left);
-	return true;
-}
-
-static void serve_event(struct served *served)
-{
-	if (!serve_in(served) || !serve_out(served))
-		serve_close(served);
-}
-
-static int listen_at(uint16_t port)
-{
-	const struct sockaddr_in at = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 4096) < 0)
-		die("listen");
-	return fd;
-}
-
-static void serve(uint16_t port)
-{
-	int listener = listen_at(port);
-	struct epoll_event events[EVENTS_MAX];
-
-	watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
-	for (;;) {
-		int count = epoll_wait(poller, events, EVENTS_MAX, -1);
-
-		for (int i = 0; i < count; i++) {
-			struct served *served = events[i].data.ptr;
-
-			if (served) {
-				serve_event(served);
-				continue;
-			}
-			served = calloc(1, sizeof(*served));
-			served->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-			setsockopt(served->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-			watch(EPOLL_CTL_ADD, served->fd, EPOLLIN | EPOLLOUT | EPOLLET, served);
-		}
-	}
-}
-
-/* ---- a copy ---- */
-
-static int connect_to(uint16_t port)
+int connect_to(uint16_t port)
 {
 	const struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -174,32 +68,6 @@ static int connect_to(uint16_t port)
 		die("connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	return fd;
-}
-
-static bool pass(int from, int to)
-{
-	ssize_t count = recv(from, scratch, 64 << 10, 0);
-
-	return count > 0 && fd_write_all(to, slice_of(scratch, (size_t)count)) == 0;
-}
-
-/* One connection at a time, as simple as can be. */
-static void copy(uint16_t port, uint16_t to)
-{
-	int listener = listen_at(port);
-
-	for (;;) {
-		struct pollfd ends[2] = {{.fd = accept(listener, NULL, NULL), .events = POLLIN},
-					 {.fd = connect_to(to), .events = POLLIN}};
-		bool goes_on = true;
-
-		while (goes_on && poll(ends, 2, -1) > 0)
-			for (int i = 0; goes_on && i < 2; i++)
-				if (ends[i].revents)
-					goes_on = pass(ends[i].fd, ends[1 - i].fd);
-		close(ends[0].fd);
-		close(ends[1].fd);
-	}
 }
 
 /* ---- the ways ---- */
@@ -215,6 +83,7 @@ struct connection {
 };
 
 static struct {
+	int poller;
 	enum { DIRECT, HTTP, SBX } way;
 	enum { REQUESTS, TUNNELS, BULK, IDLE } task;
 	uint16_t port, proxy_port;
@@ -267,7 +136,7 @@ static void open_connection(struct connection *connection)
 	}
 	connection->fd = connect_to(load.way == HTTP ? load.proxy_port : load.port);
 	fd_set_nonblock(connection->fd);
-	watch(EPOLL_CTL_ADD, connection->fd, EPOLLIN, connection);
+	watch(load.poller, EPOLL_CTL_ADD, connection->fd, EPOLLIN, connection);
 	connection->waits_for_connect = load.way == HTTP && load.task != REQUESTS;
 	if (connection->waits_for_connect) {
 		snprintf(text, sizeof(text), "CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
@@ -403,7 +272,8 @@ static void flush_session(void)
 	while (h2_drain(load.h2, &load.out, 256 << 10) == 0 && load.out.len > 0)
 		if (buf_write_fd(&load.out, load.session_fd) < 0)
 			break;
-	watch(EPOLL_CTL_MOD, load.session_fd, load.out.len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN, NULL);
+	watch(load.poller, EPOLL_CTL_MOD, load.session_fd, load.out.len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN,
+	      NULL);
 }
 
 /* What is said before the answer to the handshake is not heard. */
@@ -501,7 +371,7 @@ static void start_sbx(const char *program)
 		take_packets();
 	}
 	fd_set_nonblock(port[0]);
-	watch(EPOLL_CTL_ADD, port[0], EPOLLIN, NULL);
+	watch(load.poller, EPOLL_CTL_ADD, port[0], EPOLLIN, NULL);
 }
 
 /* ---- measuring ---- */
@@ -561,8 +431,9 @@ static void report(double seconds, double processor, long memory_before)
 
 static void turn(void)
 {
+	static char scratch[READ_BYTES];
 	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(poller, events, EVENTS_MAX, -1);
+	int count = epoll_wait(load.poller, events, EVENTS_MAX, -1);
 
 	for (int i = 0; i < count; i++) {
 		struct connection *connection = events[i].data.ptr;
@@ -614,7 +485,7 @@ int main(int argc, char **argv)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
-	poller = epoll_create1(EPOLL_CLOEXEC);
+	load.poller = epoll_create1(EPOLL_CLOEXEC);
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		serve((uint16_t)atoi(argv[2]));
 	if (argc == 4 && strcmp(argv[1], "copy") == 0)
