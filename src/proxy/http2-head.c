@@ -248,7 +248,8 @@ int http2_read_trailers(struct slice head, struct buf *into)
 	struct http1_field field;
 	int r = 0;
 
-	while (r == 0 && head.len > 0)
+	/* What is beyond the number that HTTP/1 may have is passed over. */
+	for (size_t count = 0; r == 0 && head.len > 0 && count < HTTP1_FIELDS_MAX; count++)
 		r = take_line(&head, &field.name, &field.value) ? trailers_add(into, &field) : -EINVAL;
 	return r;
 }
