@@ -199,7 +199,9 @@ static bool note_denial(void *owner, const char *sandbox, struct slice line)
 		snprintf(into, LINE_BYTES, "%s:%d was denied%s%s", host, port, *reason ? ": " : "", reason);
 		if (*address)
 			snprintf(into + strlen(into), LINE_BYTES - strlen(into),
-				 " ('sbx policy allow network %s' would)", address);
+				 strchr(address, ':') ? " ('sbx policy allow network [%s]:%d' would)"
+						      : " ('sbx policy allow network %s:%d' would)",
+				 address, port);
 	}
 	json_decref(record);
 	return true;
