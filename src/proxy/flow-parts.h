@@ -42,6 +42,7 @@ struct flow {
 	uint16_t out_port;
 	bool is_by_proxy;                /* and through whom */
 	struct trunk *trunk;             /* with ways: that it is or will be a stream of */
+	bool is_counted;                 /* among the proxy's streams: the client's is none */
 	struct handler server;           /* of that stream */
 	struct h2_stream *server_stream; /* NULL before, and when it is over */
 	bool server_has_ended;
@@ -79,6 +80,10 @@ void flow_on_server(struct flow *flow);
 
 /* What has come of it, in `back`, is passed on. */
 void flow_take(struct flow *flow);
+
+/* Whether the request goes to another connection because this one has ended; is_refused: the server has not
+ * begun with it. */
+bool flow_ask_again(struct flow *flow, bool is_refused);
 
 /* Nothing more comes; is_clean: it has said so. */
 void flow_on_server_end(struct flow *flow, bool is_clean);

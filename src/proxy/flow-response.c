@@ -215,7 +215,10 @@ void flow_on_server_end(struct flow *flow, bool is_clean)
 	if (is_whole) {
 		flow->response.is_done = true;
 		flow_exchange_done(flow);
-	} else if (flow->outlet && flow->is_used && !flow->has_answered && flow->back.len == 0) {
+	} else if (flow->is_stream && flow->outlet && flow_ask_again(flow, /* is_refused= */ false)) {
+		return;
+	} else if (!flow->is_stream && flow->outlet && flow->is_used && !flow->has_answered &&
+		   flow->back.len == 0) {
 		/* It closed the kept connection while the request was under way: clients know this, and ask
 		 * again. */
 		flow->tunnel->record.reason = "the server had closed the connection";

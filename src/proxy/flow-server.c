@@ -106,6 +106,15 @@ static bool may_ask_again(struct flow *flow, bool is_refused)
 	       (is_refused || (flow->is_used && is_safe(flow))) && ++flow->n_lost <= LOST_MAX;
 }
 
+bool flow_ask_again(struct flow *flow, bool is_refused)
+{
+	if (!may_ask_again(flow, is_refused))
+		return false;
+	flow_drop_outlet(flow);
+	flow_go(flow);
+	return true;
+}
+
 static void on_close(struct handler *handler)
 {
 	struct flow *flow = flow_of(server, handler);
@@ -114,9 +123,7 @@ static void on_close(struct handler *handler)
 	flow->server_stream = NULL;
 	if (flow->server_has_ended)
 		return;
-	if (may_ask_again(flow, is_refused))
-		flow_go(flow);
-	else
+	if (!flow_ask_again(flow, is_refused))
 		flow_on_server_end(flow, /* is_clean= */ false);
 }
 
@@ -178,8 +185,8 @@ static void put_into_stream(struct flow *flow, struct slice text)
 	flow->server.ops = &stream_ops;
 	flow->server_has_ended = false;
 	if (r == 0)
-		r = h2_request_head(trunk_h2(flow->trunk), buf_slice(&lines), !flow->request.is_done,
-				    &flow->server, &flow->server_stream);
+		r = h2_request_head(trunk_h2(flow->trunk), buf_slice(&lines), flow->injection.header,
+				    !flow->request.is_done, &flow->server, &flow->server_stream);
 	if (r < 0)
 		flow_fail(flow, STATUS_BAD_GATEWAY, "the request cannot be asked of the server");
 	else
@@ -195,6 +202,9 @@ static void put_out(struct flow *flow, struct slice text)
 		return;
 	}
 	flow->is_deaf = outlet_send(flow->outlet, text) < 0;
+	/* A body that came to nothing before there was this connection still has an end. */
+	if (!flow->is_deaf && flow->request.is_done)
+		flow->is_deaf = flow_end_body(flow) < 0;
 	outlet_read(flow->outlet, true);
 	flow_pump_request(flow);
 }
@@ -269,6 +279,10 @@ static void take_way(struct flow *flow, const struct way *way)
 	if (!way->is_by_proxy)
 		tunnel_set_address(tunnel, &way->address);
 	flow->trunk = way->trunk;
+	if (flow->trunk && !flow->is_stream) {
+		flow->is_counted = true;
+		tunnel->proxy->n_streams++;
+	}
 	flow->outlet = way->outlet;
 	if (flow->outlet)
 		outlet_set_owner(flow->outlet, &outlet_ops, flow);
@@ -323,10 +337,20 @@ static bool can_go_on(const struct flow *flow)
 		policy_address_ok(&tunnel->proxy->policy, &tunnel->host, tunnel->port, &tunnel->address));
 }
 
+/* Asking for another protocol is HTTP/1's own; and where there are many streams, what waits is better left in
+ * sockets. */
+static bool wants_http1(const struct flow *flow)
+{
+	return flow->wants_upgrade ||
+	       (!flow->is_stream && flow->tunnel->proxy->n_streams > TUNNEL_STREAMS_MANY);
+}
+
 void flow_go(struct flow *flow)
 {
 	struct tunnel *tunnel = flow->tunnel;
 
+	if (flow->is_secure && ways_follow(&flow->ways))
+		flow_drop_outlet(flow);
 	if (can_go_on(flow)) {
 		send_head(flow);
 		return;
@@ -338,9 +362,8 @@ void flow_go(struct flow *flow)
 	flow->state = FLOW_CONNECTS;
 	if (flow->is_secure) {
 		flow->wait.done = on_way;
-		/* Asking for another protocol is HTTP/1's own. */
-		flow->wait.protocols = flow->wants_upgrade ? TLS_HTTP1 : TLS_HTTP1 | TLS_HTTP2;
-		flow->wait.takes_used = flow->is_stream;
+		flow->wait.protocols = wants_http1(flow) ? TLS_HTTP1 : TLS_HTTP1 | TLS_HTTP2;
+		flow->wait.takes_used = flow->is_stream && flow->n_lost == 0;
 		ways_get(flow->ways, &flow->wait);
 		return;
 	}
@@ -354,6 +377,8 @@ void flow_drop_outlet(struct flow *flow)
 	if (flow->outlet || flow->trunk)
 		flow->tunnel->has_address = false;
 	drop_stream(flow);
+	flow->tunnel->proxy->n_streams -= flow->is_counted;
+	flow->is_counted = false;
 	outlet_free(flow->outlet);
 	flow->outlet = NULL;
 	flow->trunk = NULL;

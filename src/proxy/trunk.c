@@ -3,17 +3,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { READ_BYTES = 64 << 10, WAITING_MAX_BYTES = 256 << 10, HEAD_MAX_BYTES = 32 << 10 };
+enum {
+	READ_BYTES = 64 << 10,
+	WAITING_MAX_BYTES = 256 << 10,
+	HEAD_MAX_BYTES = 32 << 10,
+	WINDOW_MAX_BYTES = 4 << 20,
+	WINDOWS_BYTES = 16 << 20,
+};
 
 static const struct h2_limits limits = {.streams = 0,
 					.session_window_bytes = 8 << 20,
-					.stream_window_bytes = 1 << 20,
-					.stream_window_max_bytes = 4 << 20,
+					.is_session_window_free = true,
 					.resets = 1 << 20,
 					.resets_per_second = 1 << 20,
 					.head_bytes = HEAD_MAX_BYTES};
 
 struct trunk {
+	struct proxy *proxy;
 	struct outlet *outlet;
 	struct h2 *h2;
 	uv_prepare_t prepare; /* before the loop waits: one write for all that a turn has queued */
@@ -72,11 +78,22 @@ static void on_prepare(uv_prepare_t *prepare)
 	write_out(prepare->data);
 }
 
+/* What is not read waits here: the more streams there are, the less may each of them have on its way. */
+static size_t window_share(const struct proxy *proxy)
+{
+	size_t share = WINDOWS_BYTES / (proxy->n_streams + 1);
+
+	return share < WINDOW_MAX_BYTES ? share : WINDOW_MAX_BYTES;
+}
+
 static void on_readable(void *owner)
 {
 	struct trunk *trunk = owner;
 	auto_buf struct buf in = {0};
-	ssize_t count = outlet_receive(trunk->outlet, &in, READ_BYTES);
+	ssize_t count;
+
+	h2_widen_to(trunk->h2, window_share(trunk->proxy));
+	count = outlet_receive(trunk->outlet, &in, READ_BYTES);
 
 	if (count == -EAGAIN)
 		return;
@@ -119,6 +136,7 @@ int trunk_new(struct proxy *proxy, struct outlet *outlet, void (*on_over)(void *
 		free(trunk);
 		return r;
 	}
+	trunk->proxy = proxy;
 	trunk->outlet = outlet;
 	trunk->on_over = on_over;
 	trunk->owner = owner;

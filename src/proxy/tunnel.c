@@ -11,7 +11,6 @@ enum {
 	STATUS_BAD = 400,
 	STATUS_BUSY = 503,
 	QUEUE_SMALL_BYTES = 16 << 10, /* of one tunnel while all together have too much */
-	STREAMS_MANY = 500,           /* inside TLS: each has a queue of its own before its tunnel's */
 	STREAMS_MAX = 1000,           /* and a quarter of a megabyte on its way in */
 	LEAVE_MS = 30000,
 	IN_KEPT_BYTES = 4096, /* what an empty buffer may go on holding */
@@ -52,7 +51,7 @@ static int take_sealed(struct tunnel *tunnel, struct slice data)
 /* The library answers by itself: a client that never lets go of its answers asks for no end of them. */
 static bool is_flooded(const struct tunnel *tunnel)
 {
-	return tunnel->stream && h2_queued(tunnel->stream) > 2 * TUNNEL_QUEUE_MAX_BYTES;
+	return tunnel->stream && h2_queued(tunnel->stream) / 2 > TUNNEL_QUEUE_MAX_BYTES;
 }
 
 static const struct tunnel_stage leaving;
@@ -179,7 +178,7 @@ size_t tunnel_room(const struct tunnel *tunnel)
 	if (!tunnel->stream || tunnel->is_ended)
 		return 0;
 	if (h2_queued_total(h2_of(tunnel->stream)) > TUNNEL_QUEUES_MAX_BYTES ||
-	    (tunnel->is_stream && tunnel->proxy->n_streams > STREAMS_MANY))
+	    (tunnel->is_stream && tunnel->proxy->n_streams > TUNNEL_STREAMS_MANY))
 		max = QUEUE_SMALL_BYTES;
 	queued = h2_queued(tunnel->stream);
 	return queued < max ? max - queued : 0;

@@ -15,6 +15,7 @@ enum {
 	TUNNELS_MAX = 10000,
 	TUNNEL_QUEUE_MAX_BYTES = 128 << 10, /* for the guest, of one tunnel */
 	TUNNEL_QUEUES_MAX_BYTES = 64 << 20, /* of all, beyond which each may have only a little */
+	TUNNEL_STREAMS_MANY = 500,          /* inside TLS: each has a queue of its own before its tunnel's */
 	TUNNEL_IDLE_MS = 15 * 60 * 1000,
 };
 

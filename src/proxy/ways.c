@@ -148,6 +148,16 @@ void ways_leave(struct ways *ways)
 	uv_timer_start(&ways->timer, on_time, is_kept ? KEPT_MS : 0, 0);
 }
 
+bool ways_follow(struct ways **ways)
+{
+	struct ways *old = *ways;
+
+	if (!old->is_old || ways_use(old->proxy, &old->host, old->port, ways) < 0)
+		return false;
+	ways_leave(old);
+	return true;
+}
+
 void ways_renew(struct proxy *proxy)
 {
 	for (struct ways *ways = proxy->ways; ways; ways = ways->next)
@@ -252,36 +262,20 @@ static void add_trunk(struct ways *ways, const struct reach_result *result, stru
 
 /* ---- whoever waits ---- */
 
-static void begin(struct ways *ways, struct way_wait *wait);
-
-void way_cancel(struct way_wait *wait)
+static void unlink_wait(struct way_wait *wait)
 {
-	struct ways *ways = wait->ways;
-	struct way_wait *next;
-
-	reach_cancel(wait->reach);
-	wait->reach = NULL;
-	if (wait->link) {
-		*wait->link = wait->next;
-		if (wait->next)
-			wait->next->link = wait->link;
-		wait->link = NULL;
-	}
-	if (!ways || ways->reaching != wait)
+	if (!wait->link)
 		return;
-	/* Somebody else has to find out. */
-	ways->reaching = NULL;
-	next = ways->waiting;
-	if (!next)
-		return;
-	way_cancel(next);
-	begin(ways, next);
+	*wait->link = wait->next;
+	if (wait->next)
+		wait->next->link = wait->link;
+	wait->link = NULL;
 }
 
-/* What one could not reach, the others cannot either. */
+/* way: what one has found, NULL for nothing yet; what it could not reach, the others cannot either. */
 static void wake_all(struct ways *ways, const struct way *way)
 {
-	bool has_failed = !way->trunk && !way->outlet;
+	bool has_failed = way && !way->trunk && !way->outlet;
 	struct way_wait *waiting = ways->waiting;
 
 	ways->waiting = NULL;
@@ -290,12 +284,26 @@ static void wake_all(struct ways *ways, const struct way *way)
 	while (waiting) {
 		struct way_wait *wait = waiting;
 
-		way_cancel(wait);
+		unlink_wait(wait);
 		if (has_failed)
 			wait->done(wait, way);
 		else
 			ways_get(ways, wait);
 	}
+}
+
+void way_cancel(struct way_wait *wait)
+{
+	struct ways *ways = wait->ways;
+
+	reach_cancel(wait->reach);
+	wait->reach = NULL;
+	unlink_wait(wait);
+	if (!ways || ways->reaching != wait)
+		return;
+	/* Somebody else has to find out. */
+	ways->reaching = NULL;
+	wake_all(ways, NULL);
 }
 
 static void on_reached(void *owner, const struct reach_result *result)

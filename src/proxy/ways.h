@@ -34,6 +34,9 @@ struct way_wait {
 int ways_use(struct proxy *proxy, const struct host *host, uint16_t port, struct ways **ret);
 void ways_leave(struct ways *ways);
 
+/* Takes those that there are now in the place of old ones (ways_renew()); whether it has. */
+bool ways_follow(struct ways **ways);
+
 /* Something has changed that connections are made by: whoever comes from now on gets others. */
 void ways_renew(struct proxy *proxy);
 

@@ -2,6 +2,7 @@
 #include "wire/h2-internal.h"
 
 #include <errno.h>
+#include <strings.h>
 
 enum { FIELDS_MAX = 256 };
 
@@ -62,11 +63,22 @@ static ssize_t take_fields(struct slice head, nghttp2_nv ret[FIELDS_MAX])
 	return head.len > 0 ? -E2BIG : (ssize_t)count;
 }
 
-int h2_request_head(struct h2 *h2, struct slice head, bool has_body, void *data, struct h2_stream **ret)
+static void keep_secret(nghttp2_nv *fields, size_t count, const char *name)
+{
+	for (size_t i = 0; name && i < count; i++)
+		if (fields[i].namelen == strlen(name) &&
+		    strncasecmp((const char *)fields[i].name, name, fields[i].namelen) == 0)
+			fields[i].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+}
+
+int h2_request_head(struct h2 *h2, struct slice head, const char *secret, bool has_body, void *data,
+		    struct h2_stream **ret)
 {
 	nghttp2_nv fields[FIELDS_MAX];
 	ssize_t count = take_fields(head, fields);
 
+	if (count > 0)
+		keep_secret(fields, (size_t)count, secret);
 	return count < 0 ? (int)count : h2_submit(h2, fields, (size_t)count, has_body, data, ret);
 }
 

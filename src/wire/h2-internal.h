@@ -13,7 +13,8 @@ struct h2 {
 	void *owner;
 	struct h2_stream *streams; /* all that live, newest first */
 	unsigned n_streams;
-	size_t stream_window, stream_window_max;
+	size_t stream_window_max;
+	bool is_session_window_free;
 	size_t queued_total;
 	struct buf *into; /* where h2_drain_as() is at it, and until it has how much */
 	size_t limit;

@@ -43,8 +43,11 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 
 	if (!stream)
 		return NULL;
-	*stream = (struct h2_stream){
-		.h2 = h2, .id = id, .window = h2->stream_window, .next = h2->streams, .link = &h2->streams};
+	*stream = (struct h2_stream){.h2 = h2,
+				     .id = id,
+				     .window = H2_STREAM_WINDOW_BYTES,
+				     .next = h2->streams,
+				     .link = &h2->streams};
 	if (stream->next)
 		stream->next->link = &stream->next;
 	h2->streams = stream;
@@ -224,6 +227,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 		return 0;
 	}
 	stream->unconsumed += len;
+	if (h2->is_session_window_free)
+		nghttp2_session_consume_connection(session, len);
 	h2->ops->on_data(stream, slice_of(bytes, len));
 	return 0;
 }
@@ -236,7 +241,8 @@ static void stream_close(struct h2_stream *stream, uint32_t error)
 	stream->closed = true;
 	stream->error = error;
 	nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
-	nghttp2_session_consume_connection(h2->session, stream->unconsumed);
+	if (!h2->is_session_window_free)
+		nghttp2_session_consume_connection(h2->session, stream->unconsumed);
 	h2->ops->on_close(stream, error);
 	stream_free(stream);
 }
@@ -280,7 +286,7 @@ static int introduce(struct h2 *h2, const struct h2_limits *limits)
 {
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)h2->stream_window},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
 		 limits->head_bytes > 0 ? limits->head_bytes : HEADER_LIST_MAX_BYTES},
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -307,10 +313,7 @@ static int h2_new(const struct h2_ops *ops, void *owner, bool is_server, const s
 		*h2 = (struct h2){.ops = ops,
 				  .owner = owner,
 				  .is_server = is_server,
-				  .stream_window = limits->stream_window_bytes > 0
-							   ? limits->stream_window_bytes
-							   : H2_STREAM_WINDOW_BYTES,
-				  .stream_window_max = limits->stream_window_max_bytes,
+				  .is_session_window_free = limits->is_session_window_free,
 				  .head_bytes = limits->head_bytes};
 		r = make_callbacks(&callbacks);
 	}
@@ -510,6 +513,11 @@ void h2_fill(struct h2_stream *stream, size_t count)
 	wake(stream);
 }
 
+void h2_widen_to(struct h2 *h2, size_t bytes)
+{
+	h2->stream_window_max = bytes;
+}
+
 unsigned h2_count(const struct h2 *h2)
 {
 	return h2->n_streams;
@@ -537,7 +545,7 @@ static void widen(struct h2_stream *stream, size_t count)
 {
 	stream->n_consumed += count;
 	if (stream->unconsumed > 0 || stream->n_consumed < stream->window ||
-	    stream->window >= stream->h2->stream_window_max)
+	    stream->window * 2 > stream->h2->stream_window_max)
 		return;
 	stream->n_consumed = 0;
 	stream->window *= 2;
@@ -550,7 +558,10 @@ void h2_consume(struct h2_stream *stream, size_t count)
 	if (count > stream->unconsumed)
 		count = stream->unconsumed;
 	stream->unconsumed -= count;
-	nghttp2_session_consume(stream->h2->session, stream->id, count);
+	if (stream->h2->is_session_window_free)
+		nghttp2_session_consume_stream(stream->h2->session, stream->id, count);
+	else
+		nghttp2_session_consume(stream->h2->session, stream->id, count);
 	widen(stream, count);
 }
 

@@ -21,9 +21,9 @@ enum {
 struct h2_limits {
 	unsigned streams;
 	unsigned session_window_bytes; /* of all streams together */
-	/* A stream's window, and what it may grow to while its reader keeps up, for peers that are far away;
-	 * 0: H2_STREAM_WINDOW_BYTES, and it stays. */
-	unsigned stream_window_bytes, stream_window_max_bytes;
+	/* Its window is given back as bytes come, so that a stream that is not read holds back none of the
+	 * others: their own windows are all that does. */
+	bool is_session_window_free;
 	unsigned resets,
 		resets_per_second; /* a client that resets more is told to go away (CVE-2023-44487) */
 	unsigned head_bytes; /* heads are kept as they are, up to so much (h2_head()); 0: they are not */
@@ -103,8 +103,10 @@ struct slice h2_head(const struct h2_stream *stream);
 /* The peer sends nothing more on this stream. */
 bool h2_has_ended(const struct h2_stream *stream);
 
-/* has_body: h2_send() and h2_end() or h2_trail() follow. */
-int h2_request_head(struct h2 *h2, struct slice head, bool has_body, void *data, struct h2_stream **ret);
+/* has_body: h2_send() and h2_end() or h2_trail() follow. A request's field of the name `secret` (any case;
+ * NULL: none) is kept in no table of the session's (RFC 7541, 7.1.3). */
+int h2_request_head(struct h2 *h2, struct slice head, const char *secret, bool has_body, void *data,
+		    struct h2_stream **ret);
 int h2_respond_head(struct h2_stream *stream, struct slice head, bool has_body);
 
 /* A head before the response. */
@@ -115,6 +117,10 @@ int h2_trail(struct h2_stream *stream, struct slice head);
 
 /* Client: the server takes no more requests. */
 bool h2_is_leaving(const struct h2 *h2);
+
+/* What the windows of streams may grow to from now on, while their readers keep up: for peers that are far
+ * away. Not, at first; what has grown stays. */
+void h2_widen_to(struct h2 *h2, size_t bytes);
 
 /* Client: as many requests are under way as the server takes at once; more would wait. */
 bool h2_is_full(const struct h2 *h2);

@@ -125,7 +125,7 @@ static void begin(struct h2 *h2, const struct task *task, unsigned *n_open)
 		die("no memory");
 	*exchange = (struct exchange){
 		.to_send = task->up, .to_take = task->down, .n_open = n_open, .is_client = true};
-	if (h2_request_head(h2, buf_slice(&head), /* has_body= */ true, exchange, &stream) < 0)
+	if (h2_request_head(h2, buf_slice(&head), NULL, /* has_body= */ true, exchange, &stream) < 0)
 		die("no request");
 	send_more(stream);
 }

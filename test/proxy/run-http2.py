@@ -185,6 +185,55 @@ def servers_that_leave():
                 assert place.server.n_connections == (2 if b"200" in wanted else 1), place.server.n_connections
 
 
+def http1_servers_that_leave():
+    """A kept connection of HTTP/1 that ends when a new client's stream is to use it: another one is asked."""
+    def handle(connection, head):
+        if connection in seen:
+            return False
+        seen.append(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        return True
+
+    seen = []
+    with Place(inside.server(handle)) as place:
+        for _ in range(2):
+            status, text = place.curl()
+            assert status == 0 and b" 200" in text, (status, text)
+        assert b" 502" in place.curl("-X", "POST")[1].partition(b"\r\n")[0], text
+        assert len(seen) == place.server.n_connections == 2, place.server.n_connections
+
+
+def changes_reach_kept_clients():
+    """What connections are made by counts for a client that has one, too."""
+    with Both() as place:
+        client = TlsClient(place.proxy.guest, f"a.test:{place.server.port}", "a.test", "http/1.1")
+        for wanted in (b" 200 ", b" 502 "):
+            client.write(f"GET /hello HTTP/1.1\r\nHost: a.test:{place.server.port}\r\n\r\n".encode())
+            text = client.read()
+            assert wanted in text.partition(b"\r\n")[0], text
+            while wanted == b" 200 " and b"hello from afar" not in text:
+                text += client.read()
+            place.proxy.tell("PROXY_STORE", "")
+            place.proxy.set_policy(place.rules("allow a.test:$PORT\ninspect a.test:$PORT\n"))
+
+
+def clients_that_stop_reading():
+    """Many large answers that nobody takes hold back none of the others on the same connection, and no more than their windows."""
+    os.truncate(write("large", "x"), 64 << 20)
+    with Both() as place:
+        authority = f"a.test:{place.server.port}"
+        before = memory_kib(place.proxy)
+        for _ in range(20):
+            client = TlsClient(place.proxy.guest, authority, "a.test", "http/1.1")
+            client.write(f"GET /large HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+            client.read()
+            client.stream.hold = True
+        status, text = place.curl(path="/hello")
+        assert status == 0 and b"hello from afar" in text, (status, text)
+        assert n_connections(place) == 1
+        assert memory_kib(place.proxy) - before < 32 << 10, memory_kib(place.proxy) - before
+
+
 def judged_one_by_one():
     """Streams of one session are judged each for itself."""
     with Both(rules="allow a.test:$PORT path=/hello\n") as place:
