@@ -159,13 +159,16 @@ static int make_target(const struct lines *lines)
 	return r < 0 ? r : fd < 0 ? -errno : 0;
 }
 
+/* The kernel drops an answer that a notice has overtaken, and judges by what it had: for the first one
+ * nothing, by which nobody may enter, if all that it had were the type. */
 static int mount_fuse(const struct lines *lines, int fuse)
 {
+	const unsigned mode = (lines->is_file ? S_IFREG : S_IFDIR) | 0777;
 	char options[160];
 
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=%o,user_id=0,group_id=0,default_permissions,allow_other,max_read=%d", fuse,
-		 lines->is_file ? S_IFREG : S_IFDIR, 1 << 20);
+		 mode, 1 << 20);
 	return mount(lines->port, lines->target, "fuse.sbx", MS_NOSUID | MS_NODEV, options) < 0 ? -errno : 0;
 }
 
