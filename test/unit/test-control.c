@@ -61,13 +61,24 @@ static int set_up(void **state)
 	return 0;
 }
 
+static void close_handle(uv_handle_t *handle, void *data)
+{
+	(void)data;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
 static int tear_down(void **state)
 {
 	struct place *place = *state;
 
 	close(place->client);
+	while (place->control.n_clients > 0)
+		(void)uv_run(&place->loop, UV_RUN_ONCE);
+	uv_walk(&place->loop, close_handle, NULL);
+	(void)uv_run(&place->loop, UV_RUN_DEFAULT);
 	close(place->control.listener);
-	return 0;
+	return uv_loop_close(&place->loop);
 }
 
 static void test_one_that_goes_away(void **state)
