@@ -16,7 +16,7 @@ is "the guest sees a clean work tree" "$("$SBX" exec x git status --porcelain --
 	echo second >>file; git add file; git commit -q -m second; git checkout -q -b side; echo side >side; git add side; git commit -q -m side
 	git checkout -q main' >"$scratch/out" 2>&1
 is "the guest commits" $? 0
-is "the host sees its commits" "$(host_git log --format=%an:%s main side)" "$(printf 'guest:side\nguest:second\nhost:first')"
+is "the host sees its commits" "$(host_git log --topo-order --format=%an:%s main side)" "$(printf 'guest:side\nguest:second\nhost:first')"
 is "... and a clean work tree" "$(host_git status --porcelain -- file side)" ""
 host_git merge -q --no-edit side
 echo third >>file
