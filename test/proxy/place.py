@@ -366,8 +366,16 @@ class Reader(threading.Thread):
     def __init__(self, stream):
         super().__init__(daemon=True)
         self.stream, self.text = stream, b""
+        self.news = threading.Condition()
         self.start()
 
     def run(self):
         for octets in iter(lambda: self.stream.read1(65536), b""):
-            self.text += octets
+            with self.news:
+                self.text += octets
+                self.news.notify_all()
+
+    def has(self, octets, limit=10.0):
+        """Waits until that has been said."""
+        with self.news:
+            return self.news.wait_for(lambda: octets in self.text, limit)
