@@ -11,7 +11,7 @@ enum {
 	STATUS_BAD = 400,
 	STATUS_BUSY = 503,
 	QUEUE_SMALL_BYTES = 16 << 10, /* of one tunnel while all together have too much */
-	STREAMS_MAX = 1000,           /* and a quarter of a megabyte on its way in */
+	STREAMS_MAX = 1000, /* and a window of its own on its way in, a quarter of a megabyte at least */
 	LEAVE_MS = 30000,
 	IN_KEPT_BYTES = 4096, /* what an empty buffer may go on holding */
 };

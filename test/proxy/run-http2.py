@@ -275,6 +275,16 @@ def the_key_is_put_in():
         assert place.proxy.notes(1)[0]["credential"] == "openai"
 
 
+def keys_are_in_no_table():
+    """What holds a credential is sent so that neither side's session remembers it, under whatever name."""
+    with Both(rules="allow a.test:$PORT\n") as place:
+        described = place.vault.feed(f"service anthropic\nheader X-Api-Key: %s\nhost a.test:{place.server.port}\n"
+                                     f"placeholder {HOLDER}\nvalue {KEY}\n")
+        place.proxy.tell("PROXY_SECRETS", described)
+        status, _ = place.curl("-H", f"X-Api-Key: {HOLDER}", path="/hello")
+        assert status == 0 and place.server.reader.has(f"sensitive) x-api-key: {KEY}".encode()), place.server.told
+
+
 def large_bodies():
     """Both ways, without growth."""
     size = 32 << 20

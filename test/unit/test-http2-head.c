@@ -96,7 +96,7 @@ static void test_write(void **state)
 
 static void test_trailers(void **state)
 {
-	auto_buf struct buf lines = {0};
+	auto_buf struct buf lines = {0}, many = {0};
 
 	(void)state;
 	assert_int_equal(http2_read_trailers(slice_text("grpc-status: 0\nauthorization: x\n"
@@ -105,6 +105,11 @@ static void test_trailers(void **state)
 			 0);
 	assert_string_equal(buf_text(&lines), "grpc-status: 0\nx: y\n");
 	assert_true(http2_read_trailers(slice_text("nonsense"), &lines) < 0);
+	for (int i = 0; i < 3 * HTTP1_FIELDS_MAX; i++)
+		assert_int_equal(buf_append(&many, slice_text("a: b\n")), 0);
+	buf_clear(&lines);
+	assert_int_equal(http2_read_trailers(buf_slice(&many), &lines), 0);
+	assert_int_equal(lines.len, HTTP1_FIELDS_MAX * strlen("a: b\n"));
 }
 
 int main(void)
